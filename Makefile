@@ -1,0 +1,133 @@
+# ferry. `make` builds build/ferry; `make help` lists the rest.
+#
+#   CC=gcc|clang            compiler
+#   MYSQL=mariadb|mysqlclient   client library: MariaDB's (default) or Oracle's
+#   SANITIZE=address,undefined  a build with sanitizers, in a folder of its own (also: thread)
+#   WERROR=1                warnings are errors
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG ?= clang
+MYSQL ?= mariadb
+SANITIZE ?=
+FUZZ_SECONDS ?= 30
+PREFIX ?= /usr/local
+
+PKGS := $(if $(filter mysqlclient,$(MYSQL)),mysqlclient,libmariadb) \
+        libzstd libcrypto jansson zlib libxxhash
+ROOMS := cli migrate check verify dumper loader follower formats \
+         common/target common/schema common/store common/mysql common/base
+
+VARIANT := $(if $(findstring fuzzer,$(SANITIZE)),fuzz,$(if $(findstring thread,$(SANITIZE)),tsan,$\
+           $(if $(SANITIZE),asan,release)))
+B := build/$(VARIANT)
+BIN := $(if $(SANITIZE),$(B)/ferry,build/ferry)
+LIB := $(B)/libferry.a
+
+STD := -std=c11 -D_POSIX_C_SOURCE=200809L
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+        -Wmissing-prototypes -Wold-style-definition -Wvla -Wwrite-strings -Wcast-qual \
+        -Wpointer-arith -Wundef -Wredundant-decls -Wformat=2 -Wnull-dereference -Wswitch-enum
+GCC_WARN := -Wformat-signedness -Wduplicated-cond -Wduplicated-branches -Wlogical-op
+CLANG_WARN := -Wmissing-variable-declarations -Wthread-safety -Wcomma -Wunreachable-code
+HARD := -fno-common -fstack-protector-strong -fPIE
+FORTIFY := -D_FORTIFY_SOURCE=2
+SAN := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+IS_CLANG := $(findstring clang,$(shell $(CC) --version))
+# Libraries' headers are the system's: our warnings are for our code.
+PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS)))
+CPPFLAGS_ALL := $(STD) -I. -include common/base/banned.h $(PKG_CFLAGS) \
+                $(if $(SANITIZE),,$(FORTIFY)) $(CPPFLAGS)
+CFLAGS ?= -O2 -g
+CFLAGS_ALL := $(CFLAGS) $(WARN) $(if $(IS_CLANG),$(CLANG_WARN),$(GCC_WARN)) $(HARD) \
+              $(if $(WERROR),-Werror) $(if $(SANITIZE),$(SAN))
+LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),$(SAN)) $(LDFLAGS)
+LIBS := $(shell pkg-config --libs $(PKGS)) -lpthread -lm
+
+SRC := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
+OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out cli/main.c,$(SRC)))
+TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
+TEST_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(wildcard tests/unit/*.c)))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+
+.PHONY: all lib unit-build unit test soak lint asan tsan format fuzz fuzz-run demo bench install \
+        dev setup clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BIN)
+lib: $(LIB)
+
+help:
+	@echo "targets: all test unit soak lint asan tsan format fuzz demo bench install dev clean"
+
+$(BIN): $(B)/cli/main.o $(LIB)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(LIB): $(OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# Changes when compiler or flags do, and so makes everything anew.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' | cmp -s - $@ || \
+	    echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' > $@
+FORCE:
+
+$(B)/tests/%: $(B)/tests/unit/%.o $(TEST_HELP) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(shell pkg-config --libs cmocka) $(LIBS)
+
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+unit-build: $(TESTS)
+unit: $(TESTS)
+	@tests/unit/run $(TESTS)
+
+# The packages come first, then a second make that finds them.
+setup:
+	@tests/setup
+test: setup
+	+$(MAKE) all unit
+	FERRY=$(BIN) tests/run
+soak: all
+	FERRY=$(BIN) tests/run --soak
+asan:
+	+$(MAKE) CC=$(CLANG) SANITIZE=address,undefined all unit
+	FERRY=build/asan/ferry tests/run --quick
+tsan:
+	+$(MAKE) CC=$(CLANG) SANITIZE=thread all unit
+	FERRY=build/tsan/ferry tests/run --quick
+fuzz:
+	+$(MAKE) CC=$(CLANG) SANITIZE=fuzzer-no-link,address fuzz-run
+fuzz-run: $(FUZZERS)
+	@set -e; for f in $^; do name=$$(basename $$f); mkdir -p $(B)/corpus/$$name; \
+	    echo "fuzz: $$name, $(FUZZ_SECONDS) s"; \
+	    $$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(B)/corpus/ $(B)/corpus/$$name \
+	        $$(test ! -d tests/fuzz/corpus/$$name || echo tests/fuzz/corpus/$$name); done
+demo: setup
+	+$(MAKE) all
+	demo/run
+bench: all
+	tests/bench/run
+lint: $(LIB)
+	@tests/lint/run --cflags '$(CPPFLAGS_ALL)' --objects $(B)
+format:
+	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+dev:
+	+$(MAKE) WERROR=1 all unit
+install: $(BIN)
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/ferry
+clean:
+	rm -rf build
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
