@@ -1,0 +1,66 @@
+/* dumper/dump.h: reads databases from a server into a store: dump_run is the room's one entry.
+ *
+ *   plan -> snapshot -> span queue -> [worker: SELECT -> rows -> encode -> size|zstd|digest ->
+ * store] -> manifest
+ *
+ * Said again on an unfinished dump it goes on: only what has no durable record is read again, in a
+ * new epoch. */
+#ifndef FERRY_DUMPER_DUMP_H
+#define FERRY_DUMPER_DUMP_H
+
+#include "common/base/pool.h"
+#include "common/base/progress.h"
+#include "common/mysql/server_url.h"
+#include "common/store/codec.h"
+#include "common/store/store.h"
+#include "formats/row_codec.h"
+
+enum dump_consistency { CONSISTENCY_AUTO, CONSISTENCY_FLUSH, CONSISTENCY_LOCK, CONSISTENCY_NONE };
+
+struct dump_config {            /* const once dump_run has it; strings are borrowed */
+    const char *const *filters; /* TiDB's table filter */
+    size_t filter_count;
+    bool case_sensitive;
+    unsigned threads;         /* worker threads, one connection each; default 4 */
+    uint64_t chunk_bytes;     /* of values in one file; default 64 MiB */
+    uint64_t statement_bytes; /* default 1,000,000 */
+    enum row_format format;
+    struct compression compression;
+    enum dump_consistency consistency;
+    uint64_t lock_wait_us; /* how long FLUSH TABLES WITH READ LOCK may wait; default 60 s */
+    bool no_data, no_schemas, no_views;
+    bool no_resume;      /* refuse to go on with an unfinished dump */
+    bool restart;        /* throw an unfinished or finished dump away first */
+    bool take_over;      /* take another's ferry.lock */
+    unsigned max_epochs; /* 0: any number */
+    bool dry_run;        /* print what would be done (to stdout) and stop */
+};
+
+struct dump_report_table {
+    char *db, *name;
+    const char *kind; /* "table", "view": static */
+    uint64_t rows, raw_bytes, stored_bytes, files, worker_us;
+};
+struct dump_report { /* owned by the caller: dump_report_release */
+    struct dump_report_table *tables;
+    size_t table_count;
+    uint64_t rows, raw_bytes, stored_bytes, files;
+    uint64_t plan_us, lock_us, data_us, total_us; /* wall */
+    unsigned epoch;                               /* of this run */
+    char *consistency;                            /* what was taken, "flush" */
+    char *log_file;                               /* position of the first epoch; NULL: none */
+    uint64_t log_pos;
+    char *gtid;
+    char uuid[37];
+};
+
+/* `progress` counters are raised as it goes. `cancel` ends it at the next row batch with
+ * ERR_INTERRUPTED, everything finished so far being kept. The report is filled on success only. One
+ * call at a time on a store; threads are all joined when it returns. */
+MUST_CHECK enum err_code dump_run(const struct dump_config *config, const struct server_url *source,
+                                  struct store *output, struct progress *progress,
+                                  const struct cancel *cancel, struct dump_report *report,
+                                  struct err *err);
+void dump_report_release(struct dump_report *r);
+
+#endif

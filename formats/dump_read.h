@@ -1,0 +1,77 @@
+/* formats/dump_read.h: the one reader of a dump, for loader, verify and follower: the plan of what
+ * is in it, and its bytes, verified.
+ *
+ * Built from the manifest; voided chunks are gone from it. Everything is owned by the dump and
+ * read-only after dump_open: any thread. */
+#ifndef FERRY_FORMATS_DUMP_READ_H
+#define FERRY_FORMATS_DUMP_READ_H
+
+#include "common/schema/model.h"
+#include "formats/manifest.h"
+#include "formats/row_codec.h"
+
+struct dump_table;
+struct dump_chunk { /* an object with rows */
+    const struct dump_table *table;
+    uint64_t number; /* of the file in its table */
+    uint64_t id;     /* unique in the dump: table id << 32 | number */
+    const char *path;
+    uint64_t rows, raw_bytes;
+    unsigned epoch, span;
+    struct bound lo, hi;
+    struct digest digest;
+};
+struct dump_table {
+    unsigned id;
+    const char *db, *name;
+    enum table_kind kind;
+    const char *schema_file; /* NULL: none */
+    struct table
+        model; /* columns as the dump's source had them (types parsed, keys: only the chunk key) */
+    struct row_shape shape;    /* dumped columns */
+    const unsigned *dumped;    /* shape index -> model column index */
+    struct dump_chunk *chunks; /* by number */
+    size_t chunk_count;
+    uint64_t rows, raw_bytes;
+    bool done;
+};
+struct dump_database {
+    const char *name;
+    const char *schema_file;
+};
+
+struct dump {
+    struct store *store; /* borrowed */
+    struct dump_record info;
+    struct epoch_record *epochs;
+    unsigned epoch_count;
+    struct dump_database *databases;
+    size_t database_count;
+    struct dump_table *tables; /* by database and name; views and sequences too */
+    size_t table_count;
+    struct file_record *files; /* schema files by path */
+    size_t file_count;
+    bool complete; /* has its end record */
+    struct end_record end;
+    struct arena *arena;
+};
+
+/* ERR_STORE_NOT_FOUND (with a hint) when there is no manifest, ERR_DUMP_INCOMPLETE without an end
+ * record unless `allow_incomplete`, ERR_CORRUPT. */
+MUST_CHECK enum err_code dump_open(struct store *s, bool allow_incomplete, struct dump **,
+                                   struct err *err);
+void dump_free(struct dump *d);
+
+/* A schema file's verified and decompressed text. */
+MUST_CHECK enum err_code dump_read_schema(const struct dump *d, const char *path,
+                                          struct strbuf *out, struct err *err);
+/* Rows of a chunk from raw offset `off` (a value of decoder_offset; 0: the start), `rows` before
+ * it. Begins at the nearest zstd frame at or before it, verified. */
+MUST_CHECK enum err_code dump_open_chunk(const struct dump *d, const struct dump_chunk *c,
+                                         uint64_t off, uint64_t rows, struct decoder **,
+                                         struct err *err);
+/* Every file that the records name is there with its recorded length (a listing, no reading):
+ * ERR_DUMP_FILE_MISSING, ERR_CORRUPT. */
+MUST_CHECK enum err_code dump_check_listing(const struct dump *d, struct err *err);
+
+#endif

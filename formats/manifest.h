@@ -1,0 +1,156 @@
+/* formats/manifest.h: which pieces of a dump are finished; makes it resumable. docs/format.md is
+ * the contract of the bytes.
+ *
+ * ferry.manifest/NNNNNN.jsonl: segments, each one object that is written once and never changed. A
+ * line is one JSON record whose last member is "crc": the CRC-32 (zlib's) of the line's bytes
+ * before `,"crc"`. Records are appended in memory from any thread and become durable in groups:
+ * every 2 s or 256 records, by the writer's own thread. A segment object is whole or absent, so any
+ * bad line is an error.
+ *
+ * Records: dump, file (a schema file), epoch, table, span, chunk, table_done, void, end. A span is
+ * a range of a table's key that one worker reads in key order; a span record comes before its
+ * chunks; a chunk's bounds are (lo, hi] in the key's order; splitting a span makes a new one behind
+ * its parent. So the parts that are missing follow from the records alone, without comparing keys.
+ */
+#ifndef FERRY_FORMATS_MANIFEST_H
+#define FERRY_FORMATS_MANIFEST_H
+
+#include "common/store/digest.h"
+#include "common/store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MANIFEST_VERSION 1
+
+struct bound { /* a full key tuple as text-protocol cells; count 0: open (the table's begin or end)
+                */
+    char **cell;        /* never NULL cells: keys are NOT NULL */
+    unsigned long *len; /* bytes */
+    unsigned count;
+};
+void bound_copy(struct bound *dst, const struct bound *src);
+void bound_release(struct bound *b);
+
+struct dump_record {
+    char uuid[37];
+    unsigned version; /* of the format */
+    char *ferry_version;
+    char *source_version, *source_uuid, *source_host; /* NULL: not known */
+    char *vendor;                                     /* "MySQL", "MariaDB", "TiDB" */
+    char *format;                                     /* "sql", "csv" */
+    char *compression;                                /* "zstd", "gzip", "none" */
+    char *options; /* JSON object of what shapes the output, canonical: compared when a dump is
+                      continued */
+    int64_t started_us;
+};
+struct epoch_record {
+    unsigned epoch; /* from 1 */
+    char *consistency;
+    char *log_file; /* NULL: no binlog */
+    uint64_t log_pos;
+    char *gtid;
+    int64_t at_us;
+};
+struct column_record {
+    char *name, *type_text, *charset, *collation;
+    bool nullable, is_generated, invisible, auto_increment;
+};
+struct table_record {
+    unsigned table; /* id within the dump, from 1 */
+    unsigned epoch;
+    char *db, *name;
+    char *kind;        /* "table", "view", "sequence" */
+    char *schema_file; /* path; NULL with --no-schemas */
+    char *sha256;      /* hex of the CREATE statement's text */
+    struct column_record *columns;
+    unsigned column_count;
+    char *key; /* name of the key chunks are cut by; NULL: none */
+    char **key_columns;
+    unsigned key_column_count;
+    uint64_t data_bytes; /* estimate, for progress */
+};
+struct span_record {
+    unsigned table, span, parent; /* span from 1 in each table; parent 0: the first */
+    unsigned epoch;
+    struct bound lo; /* exclusive begin */
+};
+struct chunk_record {
+    unsigned table, span, epoch;
+    uint64_t number;     /* of the file, unique in the table, from 1; 0 when rows == 0 */
+    struct bound lo, hi; /* (lo, hi]; both open for a table without key */
+    bool last;           /* the span ends with this chunk */
+    char *path;          /* NULL when rows == 0: no file */
+    uint64_t rows, raw_bytes;
+    struct digest digest;
+};
+struct file_record { /* a schema file */
+    char *path;
+    struct digest digest;
+};
+struct void_record { /* all spans and chunks of the table so far do not count */
+    unsigned table, epoch;
+};
+struct table_done_record {
+    unsigned table;
+    uint64_t rows, raw_bytes, chunks;
+};
+struct end_record {
+    int64_t at_us;
+    uint64_t tables, rows, raw_bytes, files;
+};
+
+enum record_kind {
+    RECORD_DUMP,
+    RECORD_FILE,
+    RECORD_EPOCH,
+    RECORD_TABLE,
+    RECORD_SPAN,
+    RECORD_CHUNK,
+    RECORD_TABLE_DONE,
+    RECORD_VOID,
+    RECORD_END
+};
+struct record {
+    enum record_kind kind;
+    union {
+        struct dump_record dump;
+        struct file_record file;
+        struct epoch_record epoch;
+        struct table_record table;
+        struct span_record span;
+        struct chunk_record chunk;
+        struct table_done_record table_done;
+        struct void_record voided;
+        struct end_record end;
+    } u;
+};
+void record_release(struct record *r);
+/* One line, the newline included. */
+void record_format(const struct record *r, struct strbuf *out);
+MUST_CHECK enum err_code record_parse(const char *line, size_t len, struct record *r,
+                                      struct err *err);
+
+/* Reads all records in order and hands each over (the callback owns and releases it). A missing
+ * segment number is ERR_CORRUPT; a bad line is ERR_CORRUPT: "manifest segment '000001.jsonl' line
+ * 2: checksum does not match". *last_segment: the highest number, 0 for none. */
+typedef enum err_code manifest_read_fn(void *ctx, struct record *r, struct err *err);
+MUST_CHECK enum err_code manifest_read(struct store *s, manifest_read_fn *fn, void *ctx,
+                                       uint64_t *last_segment, struct err *err);
+
+struct manifest; /* the writer */
+/* Goes on behind segment `last_segment`. `failed` (may be NULL) is called once on the writer's
+ * thread when a group could not be written. */
+MUST_CHECK enum err_code manifest_open(struct store *s, uint64_t last_segment,
+                                       void (*failed)(void *ctx), void *ctx, struct manifest **,
+                                       struct err *err);
+/* Appends a copy; durable after the next group commit. Call only after what it speaks of is
+ * durable. Any thread. Fails with the first write error. */
+MUST_CHECK enum err_code manifest_append(struct manifest *m, const struct record *r,
+                                         struct err *err);
+/* Returns when everything appended so far is durable. */
+MUST_CHECK enum err_code manifest_flush(struct manifest *m, struct err *err);
+/* Flushes, ends the thread, frees. NULL is fine. */
+MUST_CHECK enum err_code manifest_close(struct manifest *m, struct err *err);
+
+#endif

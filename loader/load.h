@@ -1,0 +1,63 @@
+/* loader/load.h: writes a dump into a target: load_run is the room's one entry.
+ *
+ *   dump_read -> plan -> claim -> [worker: verified bytes -> decode -> batch -> target transaction
+ * {rows + progress}] -> finish -> report
+ *
+ * Said again it goes on behind the last committed batch of each chunk. */
+#ifndef FERRY_LOADER_LOAD_H
+#define FERRY_LOADER_LOAD_H
+
+#include "common/base/pool.h"
+#include "common/base/progress.h"
+#include "common/mysql/server_url.h"
+#include "common/store/store.h"
+#include "common/target/report.h"
+
+enum load_if_exists { IF_EXISTS_APPEND, IF_EXISTS_STOP };
+enum load_path { LOAD_PATH_AUTO, LOAD_PATH_INSERT /* never LOAD DATA LOCAL */ };
+
+struct load_config { /* const once load_run has it; strings are borrowed */
+    const char *const *filters;
+    size_t filter_count;
+    bool case_sensitive;
+    unsigned threads;     /* default 16 */
+    uint64_t batch_bytes; /* of LOAD text in one transaction; default and maximum 256 KiB on TiDB
+                             (loading.md 1.3), 1 MiB elsewhere; 0: default */
+    unsigned batch_rows;  /* default 2000; 0: default */
+    enum load_if_exists if_exists;
+    enum load_path path;
+    bool no_schemas; /* tables are there already */
+    bool no_data, no_views;
+    bool no_resume;
+    const char *meta_schema; /* NULL: ferry_meta */
+    bool dry_run;
+};
+
+struct load_report_table {
+    char *db, *name;
+    const char *kind;
+    uint64_t rows, raw_bytes, files, worker_us;
+};
+struct load_report {
+    struct load_report_table *tables;
+    size_t table_count;
+    uint64_t rows;     /* in the target when done, earlier runs included */
+    uint64_t rows_now; /* written by this run */
+    uint64_t raw_bytes, files, retries, careful_batches;
+    uint64_t schema_us, data_us, total_us;
+    bool nothing_to_do; /* the load had finished before */
+    bool local_refused; /* the server does not allow LOAD DATA LOCAL: multi-row INSERT was used */
+    struct refusal *
+        refusals; /* filled also when load_run fails with ERR_LOAD_CONFLICT or ERR_LOAD_BAD_VALUE */
+    size_t refusal_count;
+};
+
+/* As dump_run: counters, cancel (running batches finish), all threads joined on return. The report
+ * is valid (to be released) on success and failure. */
+MUST_CHECK enum err_code load_run(const struct load_config *config, struct store *input,
+                                  const struct server_url *target, struct progress *progress,
+                                  const struct cancel *cancel, struct load_report *report,
+                                  struct err *err);
+void load_report_release(struct load_report *r);
+
+#endif
