@@ -4,6 +4,7 @@
 #   MYSQL=mariadb|mysqlclient   client library: MariaDB's (default) or Oracle's
 #   SANITIZE=address,undefined  a build with sanitizers, in a folder of its own (also: thread)
 #   WERROR=1                warnings are errors
+#   FAULTS=1                a build that tests can kill at named steps: build/faults/ferry
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -19,10 +20,10 @@ PKGS := $(if $(filter mysqlclient,$(MYSQL)),mysqlclient,libmariadb) \
 ROOMS := cli migrate check verify dumper loader follower formats \
          common/target common/schema common/store common/mysql common/base
 
-VARIANT := $(if $(findstring fuzzer,$(SANITIZE)),fuzz,$(if $(findstring thread,$(SANITIZE)),tsan,$\
-           $(if $(SANITIZE),asan,release)))
+VARIANT := $(if $(FAULTS),faults,$(if $(findstring fuzzer,$(SANITIZE)),fuzz,$(if $(findstring thread,$(SANITIZE)),tsan,$\
+           $(if $(SANITIZE),asan,release))))
 B := build/$(VARIANT)
-BIN := $(if $(SANITIZE),$(B)/ferry,build/ferry)
+BIN := $(if $(filter release,$(VARIANT)),build/ferry,$(B)/ferry)
 LIB := $(B)/libferry.a
 
 STD := -std=c11 -D_POSIX_C_SOURCE=200809L
@@ -39,7 +40,7 @@ IS_CLANG := $(findstring clang,$(shell $(CC) --version))
 # Libraries' headers are the system's: our warnings are for our code.
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS)))
 CPPFLAGS_ALL := $(STD) -I. -include common/base/banned.h $(PKG_CFLAGS) \
-                $(if $(SANITIZE),,$(FORTIFY)) $(CPPFLAGS)
+                $(if $(SANITIZE),,$(FORTIFY)) $(if $(FAULTS),-DFERRY_FAULTS) $(CPPFLAGS)
 CFLAGS ?= -O2 -g
 CFLAGS_ALL := $(CFLAGS) $(WARN) $(if $(IS_CLANG),$(CLANG_WARN),$(GCC_WARN)) $(HARD) \
               $(if $(WERROR),-Werror) $(if $(SANITIZE),$(SAN))
@@ -92,6 +93,11 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
 unit-build: $(TESTS)
 unit: $(TESTS)
 	@tests/unit/run $(TESTS)
+
+ifndef FAULTS
+build/faults/ferry: FORCE
+	+$(MAKE) FAULTS=1 $@
+endif
 
 # The packages come first, then a second make that finds them.
 setup:
