@@ -1,0 +1,197 @@
+/* ferry dump: options -> dump_config -> dump_run -> the closing table. */
+#include "cli/closing.h"
+#include "cli/opt_common.h"
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "dumper/dump.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct dump_opts {
+    const char *output, *compress;
+    struct opt_list filters;
+    unsigned threads, max_epochs;
+    uint64_t chunk_bytes, statement_bytes, lock_wait_us;
+    int format, consistency;
+    bool case_sensitive, no_data, no_schemas, no_views, resume, restart, yes, take_over, dry_run;
+};
+
+static const char *const format_words[] = {"sql", "csv", NULL};
+static const char *const consistency_words[] = {"auto", "flush", "lock", "none", NULL};
+
+#define FIELD(f) offsetof(struct dump_opts, f)
+static const struct opt dump_opts_table[] = {
+    {"output", 'o', OPT_STRING, FIELD(output), "URL", "folder to write to: a path or file:///path",
+     NULL, 0, 0, false},
+    {"filter", 'f', OPT_LIST, FIELD(filters), "PATTERN",
+     "tables to dump, repeatable: 'shop.*', '!shop.log_*'; the last match wins (all)", NULL, 0, 0,
+     false},
+    {"case-sensitive", 0, OPT_BOOL, FIELD(case_sensitive), NULL, "the filter minds case", NULL, 0,
+     0, false},
+    {"threads", 't', OPT_UINT, FIELD(threads), "N", "worker threads, one connection each (4)", NULL,
+     1, 256, false},
+    {"format", 0, OPT_ENUM, FIELD(format), "sql|csv", "form of the data files (sql)", format_words,
+     0, 0, false},
+    {"compress", 'c', OPT_STRING, FIELD(compress), "CODEC[:LEVEL]", "zstd, gzip or none (zstd:1)",
+     NULL, 0, 0, false},
+    {"chunk-size", 'F', OPT_SIZE, FIELD(chunk_bytes), "BYTES",
+     "values in one data file, about (64MiB)", NULL, 1024, (uint64_t)1 << 40, false},
+    {"statement-size", 's', OPT_SIZE, FIELD(statement_bytes), "BYTES",
+     "longest INSERT statement, one row at least (1000000)", NULL, 1024, (uint64_t)1 << 30, false},
+    {"consistency", 0, OPT_ENUM, FIELD(consistency), "auto|flush|none",
+     "how the snapshot is taken: flush is a short global read lock, none takes no lock; auto is "
+     "flush, never none (auto)",
+     consistency_words, 0, 0, false},
+    {"lock-wait", 0, OPT_DURATION, FIELD(lock_wait_us), "TIME",
+     "how long the global read lock may be waited for (60s)", NULL, 1000000, 0, false},
+    {"no-data", 'd', OPT_BOOL, FIELD(no_data), NULL, "definitions only", NULL, 0, 0, false},
+    {"no-schemas", 'm', OPT_BOOL, FIELD(no_schemas), NULL, "rows only", NULL, 0, 0, false},
+    {"no-views", 'W', OPT_BOOL, FIELD(no_views), NULL, "leave views out", NULL, 0, 0, false},
+    {"resume", 0, OPT_BOOL, FIELD(resume), NULL,
+     "go on with an unfinished dump (yes; --no-resume refuses)", NULL, 0, 0, false},
+    {"restart", 0, OPT_BOOL, FIELD(restart), NULL,
+     "throw away the dump that the output holds; wants --yes", NULL, 0, 0, false},
+    {"yes", 0, OPT_BOOL, FIELD(yes), NULL, "do not ask", NULL, 0, 0, false},
+    {"take-over", 0, OPT_BOOL, FIELD(take_over), NULL,
+     "take the dump from another ferry that is known to be dead", NULL, 0, 0, false},
+    {"max-epochs", 0, OPT_UINT, FIELD(max_epochs), "N",
+     "refuse to go on in more than N snapshots (any number)", NULL, 0, 0, false},
+    {"dry-run", 0, OPT_BOOL, FIELD(dry_run), NULL, "print what would be done", NULL, 0, 0, false},
+    {.kind = OPT_END}};
+#undef FIELD
+
+static enum err_code config_check(const struct dump_opts *o, struct dump_config *config,
+                                  struct err *err)
+{
+    if (!o->output)
+        return err_set(err, ERR_USAGE, "no output: give --output FOLDER");
+    if (o->no_data && o->no_schemas)
+        return err_set(err, ERR_USAGE, "--no-data and --no-schemas leave nothing to dump");
+    if (o->restart && !o->yes)
+        return err_set(err, ERR_USAGE, "--restart throws the dump in '%s' away: say --yes with it",
+                       o->output);
+    if (o->consistency == CONSISTENCY_LOCK)
+        return err_set(err, ERR_USAGE,
+                       "--consistency lock is not there yet: use flush (wants RELOAD) or none");
+    *config = (struct dump_config){
+        .filters = o->filters.items,
+        .filter_count = o->filters.count,
+        .case_sensitive = o->case_sensitive,
+        .threads = o->threads,
+        .chunk_bytes = o->chunk_bytes,
+        .statement_bytes = o->statement_bytes,
+        .format = o->format == 0 ? ROW_FORMAT_SQL : ROW_FORMAT_CSV,
+        .consistency = (enum dump_consistency)o->consistency,
+        .lock_wait_us = o->lock_wait_us,
+        .no_data = o->no_data,
+        .no_schemas = o->no_schemas,
+        .no_views = o->no_views,
+        .no_resume = !o->resume,
+        .restart = o->restart,
+        .take_over = o->take_over,
+        .max_epochs = o->max_epochs,
+        .dry_run = o->dry_run,
+    };
+    return compression_parse(o->compress, &config->compression, err);
+}
+
+static void report_print(const struct dump_report *r)
+{
+    struct closing_row *rows = xcalloc(r->table_count + 1, sizeof(*rows));
+    const struct closing_step steps[] = {{"plan", r->plan_us},
+                                         {"under lock", r->lock_us},
+                                         {"data", r->data_us},
+                                         {"all", r->total_us}};
+    char size[SIZE_TEXT_MAX];
+
+    for (size_t i = 0; i < r->table_count; i++)
+        rows[i] = (struct closing_row){
+            r->tables[i].db,        r->tables[i].name,  r->tables[i].kind,     r->tables[i].rows,
+            r->tables[i].raw_bytes, r->tables[i].files, r->tables[i].worker_us};
+    closing_print(rows, r->table_count, steps, sizeof(steps) / sizeof(steps[0]));
+    free(rows);
+    size_text(r->stored_bytes, size);
+    (void)printf("dump %s: %s in files, consistency %s, epoch %u\n", r->uuid, size, r->consistency,
+                 r->epoch);
+    if (r->log_file)
+        (void)printf("position: %s:%" PRIu64 "%s%s\n", r->log_file, r->log_pos,
+                     r->gtid && r->gtid[0] ? ", GTID " : "", r->gtid ? r->gtid : "");
+    else
+        (void)puts("position: none (the source writes no binlog)");
+}
+
+static enum err_code dump_with(const struct dump_opts *o, const struct server_opts *source,
+                               const struct general_opts *general,
+                               const struct command_context *ctx, struct err *err)
+{
+    struct progress progress = {.stage = "dump"};
+    struct progress_printer *printer = NULL;
+    struct dump_report report = {0};
+    struct dump_config config;
+    struct server_url url = {0};
+    struct store *store = NULL;
+    enum err_code rc;
+
+    rc = config_check(o, &config, err);
+    if (rc)
+        return rc;
+    rc = server_opts_resolve(source, "source", &url, err);
+    if (rc)
+        return rc;
+    rc = store_open(o->output, true, &store, err);
+    if (rc)
+        goto out;
+    rc = progress_start(&printer, &progress, general_opts_progress(general), err);
+    if (rc)
+        goto out;
+    rc = dump_run(&config, &url, store, &progress, ctx->cancel, &report, err);
+    progress_stop(printer);
+    if (!rc && !general->quiet && !o->dry_run)
+        report_print(&report);
+out:
+    dump_report_release(&report);
+    store_free(store);
+    server_url_release(&url);
+    return rc;
+}
+
+enum err_code command_dump(const struct command_context *ctx, int *exit_status, struct err *err)
+{
+    struct dump_opts opts = {.compress = "zstd:1",
+                             .threads = 4,
+                             .chunk_bytes = (uint64_t)64 << 20,
+                             .statement_bytes = 1000000,
+                             .lock_wait_us = 60000000,
+                             .resume = true};
+    struct server_opts source = {0};
+    struct general_opts general = {0};
+    const struct opt_table tables[] = {{"Dump", dump_opts_table, &opts},
+                                       {"Source server", source_opts_table, &source},
+                                       {"General", general_opts_table, &general}};
+    struct opt_set *set = NULL;
+    enum err_code rc;
+    int args = 0;
+
+    (void)exit_status;
+    rc = opt_parse(&set, tables, 3, ctx->argc, ctx->argv, &args, err);
+    if (!rc && general.help) {
+        command_help("dump --source URL --output URL [OPTION]...",
+                     "Reads databases in parallel into chunked SQL or CSV files, with the binlog\n"
+                     "position they belong to. The same command said again continues an\n"
+                     "unfinished dump.\n",
+                     tables, 3);
+        goto out;
+    }
+    if (!rc)
+        rc = command_no_args(ctx, args, err);
+    if (!rc)
+        rc = general_opts_apply(&general, err);
+    if (!rc)
+        rc = dump_with(&opts, &source, &general, ctx, err);
+out:
+    opt_set_free(set);
+    return rc;
+}

@@ -1,0 +1,184 @@
+/* ferry load: options -> load_config -> load_run -> the closing table. */
+#include "cli/closing.h"
+#include "cli/opt_common.h"
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "loader/load.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct load_opts {
+    const char *input, *meta_schema;
+    struct opt_list filters;
+    unsigned threads, batch_rows;
+    uint64_t batch_bytes;
+    int if_exists, path;
+    bool case_sensitive, no_data, no_schemas, no_views, resume, dry_run;
+};
+
+static const char *const if_exists_words[] = {"append", "stop", NULL};
+static const char *const path_words[] = {"auto", "insert", NULL};
+
+#define FIELD(f) offsetof(struct load_opts, f)
+static const struct opt load_opts_table[] = {
+    {"input", 'i', OPT_STRING, FIELD(input), "URL", "folder that holds the dump", NULL, 0, 0,
+     false},
+    {"filter", 'f', OPT_LIST, FIELD(filters), "PATTERN",
+     "tables to load, repeatable: 'shop.*', '!shop.log_*'; the last match wins (all)", NULL, 0, 0,
+     false},
+    {"case-sensitive", 0, OPT_BOOL, FIELD(case_sensitive), NULL, "the filter minds case", NULL, 0,
+     0, false},
+    {"threads", 't', OPT_UINT, FIELD(threads), "N", "worker threads, one connection each (16)",
+     NULL, 1, 256, false},
+    {"if-table-exists", 0, OPT_ENUM, FIELD(if_exists), "append|stop",
+     "what to do when a table is there already: add the rows, or stop (append)", if_exists_words, 0,
+     0, false},
+    {"batch-size", 0, OPT_SIZE, FIELD(batch_bytes), "BYTES",
+     "rows of one transaction (256KiB on TiDB, its largest; 1MiB elsewhere)", NULL, 1024,
+     (uint64_t)64 << 20, false},
+    {"batch-rows", 0, OPT_UINT, FIELD(batch_rows), "N", "rows of one transaction (2000)", NULL, 1,
+     100000, false},
+    {"path", 0, OPT_ENUM, FIELD(path), "auto|insert",
+     "auto: LOAD DATA LOCAL, with INSERT behind it; insert: INSERT only (auto)", path_words, 0, 0,
+     false},
+    {"no-data", 'd', OPT_BOOL, FIELD(no_data), NULL, "definitions only", NULL, 0, 0, false},
+    {"no-schemas", 'm', OPT_BOOL, FIELD(no_schemas), NULL,
+     "create nothing: the tables are there already", NULL, 0, 0, false},
+    {"no-views", 'W', OPT_BOOL, FIELD(no_views), NULL, "leave views out", NULL, 0, 0, false},
+    {"meta-schema", 0, OPT_STRING, FIELD(meta_schema), "NAME",
+     "database on the target that keeps the load's progress (ferry_meta)", NULL, 0, 0, false},
+    {"resume", 0, OPT_BOOL, FIELD(resume), NULL,
+     "go on with an unfinished load (yes; --no-resume refuses)", NULL, 0, 0, false},
+    {"dry-run", 0, OPT_BOOL, FIELD(dry_run), NULL, "print what would be done", NULL, 0, 0, false},
+    {.kind = OPT_END}};
+#undef FIELD
+
+static enum err_code config_check(const struct load_opts *o, struct load_config *config,
+                                  struct err *err)
+{
+    if (!o->input)
+        return err_set(err, ERR_USAGE, "no input: give --input FOLDER");
+    if (o->no_data && o->no_schemas)
+        return err_set(err, ERR_USAGE, "--no-data and --no-schemas leave nothing to load");
+    *config = (struct load_config){
+        .filters = o->filters.items,
+        .filter_count = o->filters.count,
+        .case_sensitive = o->case_sensitive,
+        .threads = o->threads,
+        .batch_bytes = o->batch_bytes,
+        .batch_rows = o->batch_rows,
+        .if_exists = o->if_exists == 0 ? IF_EXISTS_APPEND : IF_EXISTS_STOP,
+        .path = o->path == 0 ? LOAD_PATH_AUTO : LOAD_PATH_INSERT,
+        .no_schemas = o->no_schemas,
+        .no_data = o->no_data,
+        .no_views = o->no_views,
+        .no_resume = !o->resume,
+        .meta_schema = o->meta_schema,
+        .dry_run = o->dry_run,
+    };
+    return ERR_OK;
+}
+
+static void report_print(const struct load_report *r)
+{
+    struct closing_row *rows = xcalloc(r->table_count + 1, sizeof(*rows));
+    const struct closing_step steps[] = {
+        {"schema", r->schema_us}, {"data", r->data_us}, {"all", r->total_us}};
+
+    for (size_t i = 0; i < r->table_count; i++)
+        rows[i] = (struct closing_row){
+            r->tables[i].db,        r->tables[i].name,  r->tables[i].kind,     r->tables[i].rows,
+            r->tables[i].raw_bytes, r->tables[i].files, r->tables[i].worker_us};
+    closing_print(rows, r->table_count, steps, sizeof(steps) / sizeof(steps[0]));
+    free(rows);
+    (void)printf("rows in the target: %" PRIu64 ", written by this run: %" PRIu64
+                 ", transactions tried again: %" PRIu64 ", batches by INSERT: %" PRIu64 "\n",
+                 r->rows, r->rows_now, r->retries, r->careful_batches);
+}
+
+/* The rows that stopped the load, each on its own line: to the log, where they are not lost with
+ * -q. */
+static void refusals_print(const struct load_report *r)
+{
+    struct strbuf line = {0};
+
+    for (size_t i = 0; i < r->refusal_count; i++) {
+        strbuf_reset(&line);
+        refusal_text(&r->refusals[i], &line);
+        log_event(LOG_ERROR, "load.refused", F_STR("message", strbuf_str(&line)));
+    }
+    strbuf_release(&line);
+}
+
+static enum err_code load_with(const struct load_opts *o, const struct server_opts *target,
+                               const struct general_opts *general,
+                               const struct command_context *ctx, struct err *err)
+{
+    struct progress progress = {.stage = "load"};
+    struct progress_printer *printer = NULL;
+    struct load_report report = {0};
+    struct load_config config;
+    struct server_url url = {0};
+    struct store *store = NULL;
+    enum err_code rc;
+
+    rc = config_check(o, &config, err);
+    if (rc)
+        return rc;
+    rc = server_opts_resolve(target, "target", &url, err);
+    if (rc)
+        return rc;
+    rc = store_open(o->input, false, &store, err);
+    if (rc)
+        goto out;
+    rc = progress_start(&printer, &progress, general_opts_progress(general), err);
+    if (rc)
+        goto out;
+    rc = load_run(&config, store, &url, &progress, ctx->cancel, &report, err);
+    progress_stop(printer);
+    refusals_print(&report);
+    if (!rc && !general->quiet && report.nothing_to_do)
+        (void)puts("nothing to do: this dump has been loaded");
+    else if (!rc && !general->quiet && !o->dry_run)
+        report_print(&report);
+out:
+    load_report_release(&report);
+    store_free(store);
+    server_url_release(&url);
+    return rc;
+}
+
+enum err_code command_load(const struct command_context *ctx, int *exit_status, struct err *err)
+{
+    struct load_opts opts = {.threads = 16, .resume = true};
+    struct server_opts target = {0};
+    struct general_opts general = {0};
+    const struct opt_table tables[] = {{"Load", load_opts_table, &opts},
+                                       {"Target server", target_opts_table, &target},
+                                       {"General", general_opts_table, &general}};
+    struct opt_set *set = NULL;
+    enum err_code rc;
+    int args = 0;
+
+    (void)exit_status;
+    rc = opt_parse(&set, tables, 3, ctx->argc, ctx->argv, &args, err);
+    if (!rc && general.help) {
+        command_help("load --target URL --input URL [OPTION]...",
+                     "Writes a dump into TiDB, MySQL or MariaDB, each row exactly once. The same\n"
+                     "command said again goes on where it stopped.\n",
+                     tables, 3);
+        goto out;
+    }
+    if (!rc)
+        rc = command_no_args(ctx, args, err);
+    if (!rc)
+        rc = general_opts_apply(&general, err);
+    if (!rc)
+        rc = load_with(&opts, &target, &general, ctx, err);
+out:
+    opt_set_free(set);
+    return rc;
+}

@@ -1,0 +1,161 @@
+/* ferry: one program, one command a run. main is a list of steps; a command's own file holds its
+ * options. */
+#include "cli/opt_common.h"
+
+#include "common/base/log.h"
+#include "common/mysql/conn.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef FERRY_VERSION
+#define FERRY_VERSION "0.1.0"
+#endif
+
+static const struct command commands[] = {
+    {"dump", "dump --source URL --output URL [OPTION]...",
+     "read databases into a folder of SQL or CSV files", command_dump},
+    {"load", "load --target URL --input URL [OPTION]...",
+     "write a dump into TiDB, MySQL or MariaDB", command_load},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+/* Everything that the signal thread touches. */
+struct signals {
+    sigset_t set;
+    struct cancel cancel;
+    atomic_bool ended;
+};
+
+/* The first signal asks all work to stop at its next safe point; the second does not wait for it.
+ */
+static void *signal_thread(void *arg)
+{
+    struct signals *s = arg;
+    int number = 0;
+    bool asked = false;
+
+    while (sigwait(&s->set, &number) == 0 && !atomic_load(&s->ended)) {
+        if (asked)
+            _exit(130);
+        asked = true;
+        cancel_ask(&s->cancel);
+        log_event(LOG_WARN, "interrupted",
+                  F_STR("message", "stopping at the next safe point; once more stops at once"));
+    }
+    return NULL;
+}
+
+static void usage(FILE *out)
+{
+    (void)fputs("usage: ferry COMMAND [OPTION]...\n\n"
+                "Moves a MySQL or MariaDB database into TiDB through files.\n\n",
+                out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        (void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    (void)fputs("\nferry COMMAND --help prints a command's options; ferry --version the version.\n",
+                out);
+}
+
+/* The password's first byte in one argument, and how many bytes it has; NULL: there is none. */
+static char *argv_secret(char *arg, size_t *len)
+{
+    static const char *const prefixes[] = {
+        "--password=", "--source-password=", "--target-password="};
+    char *url = strstr(arg, "mysql://");
+    char *at = url ? strrchr(url, '@') : NULL;
+    char *colon = at ? memchr(url + 8, ':', (size_t)(at - url - 8)) : NULL;
+
+    if (colon) {
+        *len = (size_t)(at - colon - 1);
+        return colon + 1;
+    }
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        size_t n = strlen(prefixes[i]);
+
+        *len = strlen(arg) - (strlen(arg) < n ? strlen(arg) : n);
+        if (strncmp(arg, prefixes[i], n) == 0)
+            return arg + n;
+    }
+    *len = strlen(arg) > 2 ? strlen(arg) - 2 : 0;
+    return strncmp(arg, "-p", 2) == 0 && *len ? arg + 2 : NULL;
+}
+
+/* Passwords in argv can be seen by everyone on the machine: they are overwritten at once, and
+ * refused. */
+static enum err_code argv_scrub(int argc, char **argv, struct err *err)
+{
+    enum err_code rc = ERR_OK;
+
+    for (int i = 1; i < argc; i++) {
+        size_t len = 0;
+        char *secret = argv_secret(argv[i], &len);
+
+        if (!secret)
+            continue;
+        memset(secret, '*', len);
+        rc = err_set(err, ERR_USAGE,
+                     "a password on the command line can be seen by everyone: use "
+                     "FERRY_SOURCE_PASSWORD, FERRY_TARGET_PASSWORD, --defaults-file or -p (asks)");
+    }
+    return rc;
+}
+
+static enum err_code command_run(int argc, char **argv, struct signals *s, int *status,
+                                 struct err *err)
+{
+    struct command_context ctx = {.argc = argc - 1, .argv = argv + 1, .cancel = &s->cancel};
+    enum err_code rc;
+
+    rc = argv_scrub(argc, argv, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i].name, argv[1]) == 0)
+            return commands[i].run(&ctx, status, err);
+    return err_set(err, ERR_USAGE, "'%s' is not a command: see ferry --help", argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    struct err err = ERR_INIT;
+    struct signals signals = {0};
+    pthread_t thread;
+    int status = 0;
+
+    if (argc < 2) {
+        usage(stderr);
+        return err_info(ERR_USAGE)->exit_status;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        usage(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)puts("ferry " FERRY_VERSION);
+        return 0;
+    }
+    (void)sigemptyset(&signals.set);
+    (void)sigaddset(&signals.set, SIGINT);
+    (void)sigaddset(&signals.set, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &signals.set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (conn_library_init(&err) || pthread_create(&thread, NULL, signal_thread, &signals)) {
+        log_error("failed", &err);
+        return 1;
+    }
+    if (command_run(argc, argv, &signals, &status, &err)) {
+        status = err_info(err.code)->exit_status;
+        log_error("failed", &err);
+    }
+    atomic_store(&signals.ended, true);
+    (void)pthread_kill(thread, SIGTERM);
+    (void)pthread_join(thread, NULL);
+    conn_library_end();
+    log_close();
+    return status;
+}

@@ -1,0 +1,59 @@
+/* cli/opt_common.h: the options that every command shares, and what they start: log, progress,
+ * signals, the server's URL. */
+#ifndef FERRY_CLI_OPT_COMMON_H
+#define FERRY_CLI_OPT_COMMON_H
+
+#include "common/base/opt.h"
+#include "common/base/pool.h"
+#include "common/base/progress.h"
+#include "common/mysql/server_url.h"
+
+struct general_opts {
+    unsigned verbose;
+    bool quiet, help;
+    const char *config, *log_file;
+    int log_format; /* enum log_format */
+    int progress;   /* enum progress_mode, PROGRESS_AUTO.. as listed in the table */
+};
+extern const struct opt general_opts_table[];
+
+/* One server, as a URL or as the mysql client's options. */
+struct server_opts {
+    const char *url, *host, *user, *socket, *password, *defaults_file;
+    unsigned port;
+    bool ask_password;
+};
+extern const struct opt source_opts_table[]; /* --source, FERRY_SOURCE_PASSWORD */
+extern const struct opt target_opts_table[]; /* --target, FERRY_TARGET_PASSWORD */
+
+/* Puts URL, options, environment, option file (group [source] or [target], else [client]) and
+ * prompt together. `role` is "source" or "target". Without any word of a server: ERR_USAGE. */
+MUST_CHECK enum err_code server_opts_resolve(const struct server_opts *opts, const char *role,
+                                             struct server_url *url, struct err *err);
+/* Starts the log as asked. */
+MUST_CHECK enum err_code general_opts_apply(const struct general_opts *opts, struct err *err);
+enum progress_mode general_opts_progress(const struct general_opts *opts);
+
+/* What main hands to a command. */
+struct command_context {
+    int argc;
+    char **argv; /* argv[0] is the command's name */
+    const struct cancel *cancel;
+};
+typedef enum err_code command_fn(const struct command_context *ctx, int *exit_status,
+                                 struct err *err);
+struct command {
+    const char *name, *usage, *summary;
+    command_fn *run;
+};
+enum err_code command_dump(const struct command_context *ctx, int *exit_status, struct err *err);
+enum err_code command_load(const struct command_context *ctx, int *exit_status, struct err *err);
+
+/* Prints "usage: ferry NAME ..." and the tables to stdout. */
+void command_help(const char *usage, const char *text, const struct opt_table *tables,
+                  size_t count);
+/* ERR_USAGE when positional arguments are left. */
+MUST_CHECK enum err_code command_no_args(const struct command_context *ctx, int args,
+                                         struct err *err);
+
+#endif
