@@ -11,7 +11,9 @@
  * a range of a table's key that one worker reads in key order; a span record comes before its
  * chunks; a chunk's bounds are (lo, hi] in the key's order; splitting a span makes a new one behind
  * its parent. So the parts that are missing follow from the records alone, without comparing keys.
- */
+ * The dump record is the first of all; a table record may come again behind a void of its table
+ * (the definition may have changed); a file record may come again for the same path (the last one
+ * counts). */
 #ifndef FERRY_FORMATS_MANIFEST_H
 #define FERRY_FORMATS_MANIFEST_H
 
@@ -40,8 +42,8 @@ struct dump_record {
     char *vendor;                                     /* "MySQL", "MariaDB", "TiDB" */
     char *format;                                     /* "sql", "csv" */
     char *compression;                                /* "zstd", "gzip", "none" */
-    char *options; /* JSON object of what shapes the output, canonical: compared when a dump is
-                      continued */
+    char *options; /* JSON object of what shapes the output, canonical (jansson's JSON_COMPACT |
+                      JSON_SORT_KEYS): compared when a dump is continued */
     int64_t started_us;
 };
 struct epoch_record {
@@ -91,13 +93,17 @@ struct file_record { /* a schema file */
 struct void_record { /* all spans and chunks of the table so far do not count */
     unsigned table, epoch;
 };
-struct table_done_record {
+struct table_done_record { /* sums over the table's chunks since its last void; all its spans have
+                              ended */
     unsigned table;
-    uint64_t rows, raw_bytes, chunks;
+    uint64_t rows, raw_bytes;
+    uint64_t chunks; /* those with a file */
 };
-struct end_record {
+struct end_record { /* nothing comes behind it */
     int64_t at_us;
-    uint64_t tables, rows, raw_bytes, files;
+    uint64_t tables; /* views and sequences too */
+    uint64_t rows, raw_bytes;
+    uint64_t files; /* of schemas and of chunks */
 };
 
 enum record_kind {
