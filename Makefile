@@ -1,8 +1,9 @@
-# ferry. `make` builds build/ferry; `make help` lists the rest.
+# ferry. `make` builds build/ferry; the other targets are listed at .PHONY.
 #
 #   CC=gcc|clang            compiler
 #   MYSQL=mariadb|mysqlclient   client library: MariaDB's (default) or Oracle's
 #   SANITIZE=address,undefined  a build with sanitizers, in a folder of its own (also: thread)
+#   V=1                     show the commands
 #   WERROR=1                warnings are errors
 #   FAULTS=1                a build that tests can kill at named steps: build/faults/ferry
 
@@ -13,6 +14,7 @@ CLANG ?= clang
 MYSQL ?= mariadb
 SANITIZE ?=
 FUZZ_SECONDS ?= 30
+Q := $(if $(V),,@)
 PREFIX ?= /usr/local
 
 PKGS := $(if $(filter mysqlclient,$(MYSQL)),mysqlclient,libmariadb) \
@@ -33,14 +35,13 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstric
 GCC_WARN := -Wformat-signedness -Wduplicated-cond -Wduplicated-branches -Wlogical-op
 CLANG_WARN := -Wmissing-variable-declarations -Wthread-safety -Wcomma -Wunreachable-code
 HARD := -fno-common -fstack-protector-strong -fPIE
-FORTIFY := -D_FORTIFY_SOURCE=2
 SAN := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 IS_CLANG := $(findstring clang,$(shell $(CC) --version))
 # Libraries' headers are the system's: our warnings are for our code.
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS)))
 CPPFLAGS_ALL := $(STD) -I. -include common/base/banned.h $(PKG_CFLAGS) \
-                $(if $(SANITIZE),,$(FORTIFY)) $(if $(FAULTS),-DFERRY_FAULTS) $(CPPFLAGS)
+                $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) $(if $(FAULTS),-DFERRY_FAULTS) $(CPPFLAGS)
 CFLAGS ?= -O2 -g
 CFLAGS_ALL := $(CFLAGS) $(WARN) $(if $(IS_CLANG),$(CLANG_WARN),$(GCC_WARN)) $(HARD) \
               $(if $(WERROR),-Werror) $(if $(SANITIZE),$(SAN))
@@ -53,27 +54,26 @@ TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 TEST_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(wildcard tests/unit/*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all lib unit-build unit test soak lint asan tsan format fuzz fuzz-run demo bench install \
-        dev setup clean help
+.PHONY: all lib unit-build unit test soak lint lint-selftest asan tsan format fuzz fuzz-run demo bench install \
+        dev setup clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(BIN)
 lib: $(LIB)
 
-help:
-	@echo "targets: all test unit soak lint asan tsan format fuzz demo bench install dev clean"
-
 $(BIN): $(B)/cli/main.o $(LIB)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo '  LINK $@')
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(LIB): $(OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo '  CC   $@')
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # Changes when compiler or flags do, and so makes everything anew.
 $(B)/flags: FORCE
@@ -84,11 +84,13 @@ FORCE:
 
 $(B)/tests/%: $(B)/tests/unit/%.o $(TEST_HELP) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(shell pkg-config --libs cmocka) $(LIBS)
+	$(if $(V),,@echo '  LINK $@')
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(shell pkg-config --libs cmocka) $(LIBS)
 
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(if $(V),,@echo '  LINK $@')
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 unit-build: $(TESTS)
 unit: $(TESTS)
@@ -116,17 +118,16 @@ tsan:
 fuzz:
 	+$(MAKE) CC=$(CLANG) SANITIZE=fuzzer-no-link,address fuzz-run
 fuzz-run: $(FUZZERS)
-	@set -e; for f in $^; do name=$$(basename $$f); mkdir -p $(B)/corpus/$$name; \
-	    echo "fuzz: $$name, $(FUZZ_SECONDS) s"; \
-	    $$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(B)/corpus/ $(B)/corpus/$$name \
-	        $$(test ! -d tests/fuzz/corpus/$$name || echo tests/fuzz/corpus/$$name); done
+	@tests/fuzz/run $(FUZZ_SECONDS) $(B)/corpus $(FUZZERS)
 demo: setup
 	+$(MAKE) all
 	demo/run
 bench: all
 	tests/bench/run
 lint: $(LIB)
-	@tests/lint/run --cflags '$(CPPFLAGS_ALL)' --objects $(B)
+	@tests/lint/run --cflags '$(CPPFLAGS_ALL)' --objects $(B) $(GATES)
+lint-selftest:
+	@tests/lint/selftest
 format:
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 dev:

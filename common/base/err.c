@@ -5,6 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* what err.h makes of them for the analyser */
+#undef err_set
+#undef err_set_errno
+#undef err_wrap
+
 static const struct err_info err_infos[ERR_COUNT] = {
     [ERR_OK] = {"FERRY-OK", 0, false, "nothing went wrong", ""},
 #define ERR(code, name, exit, retryable, cause, remedy)                                            \

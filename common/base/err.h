@@ -57,6 +57,20 @@ enum err_code err_set_errno(struct err *err, enum err_code code, int errnum, con
 /* Puts "context: " in front of the message; returns err->code. */
 enum err_code err_wrap(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* A fault is never ERR_OK. clang's analyser cannot see that across files, and would follow paths on
+ * which an out-parameter was not set and yet no error came back. */
+#ifdef __clang_analyzer__
+static inline enum err_code err_fault(enum err_code code)
+{
+    if (code == ERR_OK)
+        __builtin_unreachable();
+    return code;
+}
+#define err_set(...) err_fault(err_set(__VA_ARGS__))
+#define err_set_errno(...) err_fault(err_set_errno(__VA_ARGS__))
+#define err_wrap(...) err_fault(err_wrap(__VA_ARGS__))
+#endif
+
 /* Back to ERR_OK with an empty message. */
 void err_clear(struct err *err);
 

@@ -36,8 +36,13 @@ struct opt_line {
 void opt_add_env_name(struct strbuf *out, const struct opt *opt)
 {
     strbuf_addstr(out, "FERRY_");
-    for (const char *c = opt->name; *c; c++)
-        strbuf_addch(out, *c == '-' ? '_' : (char)toupper((unsigned char)*c));
+    for (const char *c = opt->name; *c; c++) {
+        char upper = '_';
+
+        if (*c != '-')
+            upper = (char)toupper((unsigned char)*c);
+        strbuf_addch(out, upper);
+    }
 }
 
 static struct opt_entry *opt_find(const struct opt_set *set, const char *name, size_t len)
@@ -372,6 +377,7 @@ static struct opt_set *opt_set_new(const struct opt_table *tables, size_t table_
     return set;
 }
 
+// NOLINTNEXTLINE(readability-function-size): the command's main gives tables and argv apart
 enum err_code opt_parse(struct opt_set **set, const struct opt_table *tables, size_t table_count,
                         int argc, char **argv, int *args, struct err *err)
 {

@@ -100,6 +100,7 @@ static void pool_free(struct pool *p)
     free(p);
 }
 
+// NOLINTNEXTLINE(readability-function-size): four of the seven say what to run
 enum err_code pool_start(struct pool **pool, const char *name, unsigned threads, pool_work_fn *work,
                          pool_cancel_fn *on_fail, void *ctx, struct err *err)
 {
