@@ -35,10 +35,14 @@ MUST_CHECK enum err_code server_url_parse(const char *text, struct server_url *u
  */
 void server_url_text(const struct server_url *url, struct strbuf *out);
 void server_url_release(struct server_url *url);
+/* One parameter of the list above, as it stands behind '?'. ERR_USAGE names it. */
+MUST_CHECK enum err_code server_url_set(struct server_url *url, const char *name, const char *value,
+                                        struct err *err);
 
-/* Missing user, password, host, port, socket and ssl files from an option file in the mysql
- * client's form, group `group` ("source", "target") else [client]. A world-readable file with a
- * password gives a warning in the log. */
+/* Missing user, password, host, port, socket and the parameters above from an option file in the
+ * mysql client's form: group `group` ("source", "target"), or [client] where the file has no such
+ * group. Options that are not of these are left alone; !include is not followed (a warning in the
+ * log). A world-readable file with a password gives a warning too. */
 MUST_CHECK enum err_code server_url_defaults(struct server_url *url, const char *path,
                                              const char *group, struct err *err);
 #endif
