@@ -1,0 +1,214 @@
+"""Real, private servers: own data folder, own port on loopback, stopped by process id at the end.
+
+A server is started once a run and shared by the tests (each test makes its own databases); a test that kills or
+reconfigures one starts its own. Servers.close() ends all of them, whatever happened."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import pymysql
+
+
+class Skip(Exception):
+    """A test that cannot run here, with the reason."""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """name: 'mariadb', 'mysql' or 'tidb'. url: for --source and --target."""
+
+    name = "?"
+    start_seconds = 60
+
+    def __init__(self, work, options=()):
+        self.folder = tempfile.mkdtemp(prefix=self.name + "-", dir=work)
+        self.port = free_port()
+        self.options = list(options)
+        self.process = None
+        self.prepare()
+        self.start()
+
+    def prepare(self):
+        pass
+
+    def command(self):
+        raise NotImplementedError
+
+    @property
+    def url(self):
+        return "mysql://root@127.0.0.1:%d/" % self.port
+
+    def start(self):
+        log = open(os.path.join(self.folder, "log"), "ab")
+        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        cwd=self.folder, start_new_session=True)
+        log.close()
+        deadline = time.monotonic() + self.start_seconds
+        while True:
+            try:
+                self.connect().close()
+                return
+            except pymysql.Error:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("%s did not start:\n%s" % (self.name, self.log_tail()))
+                time.sleep(0.1)
+
+    def log_tail(self):
+        with open(os.path.join(self.folder, "log"), errors="replace") as f:
+            return f.read()[-3000:]
+
+    def stop(self, sig=signal.SIGTERM):
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process = None
+
+    def kill(self):
+        self.stop(signal.SIGKILL)
+
+    def close(self):
+        self.stop(signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def connect(self, **options):
+        options = dict({"host": "127.0.0.1", "port": self.port, "user": "root", "charset": "utf8mb4", "autocommit": True,
+                        "connect_timeout": 5}, **options)
+        return pymysql.connect(**options)
+
+    def run(self, *statements, **options):
+        """Runs statements on a new connection; gives the last one's rows."""
+        connection = self.connect(**options)
+        try:
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def value(self, statement):
+        return self.run(statement)[0][0]
+
+
+class MariaDB(Server):
+    name = "mariadb"
+
+    def prepare(self):
+        if not shutil.which("mariadbd"):
+            raise Skip("no mariadbd on PATH")
+        self.data = os.path.join(self.folder, "data")
+        subprocess.run(["mariadb-install-db", "--no-defaults", "--user=root", "--datadir=" + self.data,
+                        "--auth-root-authentication-method=normal", "--skip-test-db"], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def command(self):
+        return ["mariadbd", "--no-defaults", "--user=root", "--datadir=" + self.data, "--bind-address=127.0.0.1",
+                "--port=%d" % self.port, "--socket=" + os.path.join(self.folder, "sock"), "--pid-file=" + os.path.join(
+                    self.folder, "pid"), "--server-id=1", "--log-bin=bin", "--binlog-format=ROW", "--local-infile=1",
+                "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=512M", "--skip-name-resolve"] + self.options
+
+
+class MySQL(Server):
+    """MySQL 9.7 in a root folder of its own (tests/setup makes it)."""
+
+    name = "mysql"
+
+    @staticmethod
+    def root():
+        return os.environ.get("FERRY_MYSQL_ROOT", "/var/cache/ferry/mysql")
+
+    def prepare(self):
+        if os.geteuid() != 0 or not os.path.exists(self.root() + "/usr/sbin/mysqld"):
+            raise Skip("no MySQL 9.7 in $FERRY_MYSQL_ROOT (made by tests/setup servers, as root)")
+        self.data = tempfile.mkdtemp(prefix="ferry-test-", dir=self.root() + "/tmp")
+        self.inside = self.data[len(self.root()):] + "/data"
+        subprocess.run(["chroot", self.root(), "/usr/sbin/mysqld", "--no-defaults", "--initialize-insecure", "--user=root",
+                        "--datadir=" + self.inside], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def command(self):
+        return ["chroot", self.root(), "/usr/sbin/mysqld", "--no-defaults", "--user=root", "--datadir=" + self.inside,
+                "--bind-address=127.0.0.1", "--port=%d" % self.port, "--socket=%s/sock" % self.inside,
+                "--pid-file=%s/pid" % self.inside, "--server-id=2", "--gtid-mode=ON", "--enforce-gtid-consistency=ON",
+                "--local-infile=1", "--mysqlx=OFF", "--secure-file-priv=NULL", "--innodb-flush-log-at-trx-commit=2",
+                "--innodb-buffer-pool-size=512M"] + self.options
+
+    def close(self):
+        super().close()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+
+class TiDB(Server):
+    """options[0] == 'persist': the embedded store on disk, so that it survives being killed."""
+
+    name = "tidb"
+
+    def prepare(self):
+        self.binary = os.environ.get("FERRY_TIDB") or shutil.which("tidb-server")
+        if not self.binary:
+            raise Skip("no tidb-server on PATH, and FERRY_TIDB names none")
+        self.path = os.path.join(self.folder, "store") if "persist" in self.options else ""
+        with open(os.path.join(self.folder, "config.toml"), "w") as f:
+            f.write('[log]\nlevel = "error"\n')
+
+    def command(self):
+        return [self.binary, "-store", "unistore", "-path", self.path, "-host", "127.0.0.1", "-P", str(self.port),
+                "-report-status=false", "-socket", "", "-lease", "1s", "-temp-dir", os.path.join(self.folder, "tmp"),
+                "-L", "error"]
+
+
+KINDS = {"mariadb": MariaDB, "mysql": MySQL, "tidb": TiDB}
+
+
+class Servers:
+    """What the tests share: get('tidb') starts it once; new('mariadb', ...) starts one for a single test."""
+
+    def __init__(self, work):
+        self.work = work
+        self.shared = {}
+        self.all = []
+        self.why_not = {}
+
+    def new(self, kind, *options):
+        server = KINDS[kind](self.work, options)
+        self.all.append(server)
+        return server
+
+    def get(self, kind):
+        if kind in self.why_not:
+            raise Skip(self.why_not[kind])
+        if kind not in self.shared:
+            try:
+                self.shared[kind] = self.new(kind)
+            except Skip as why:
+                self.why_not[kind] = str(why)
+                raise
+        server = self.shared[kind]
+        if server.process.poll() is not None:
+            raise RuntimeError("the shared %s has died:\n%s" % (kind, server.log_tail()))
+        return server
+
+    def close_own(self):
+        """Ends the servers that are not shared."""
+        for server in [s for s in self.all if s not in self.shared.values()]:
+            server.close()
+            self.all.remove(server)
+
+    def close(self):
+        for server in self.all:
+            server.close()
