@@ -158,7 +158,7 @@ out:
     return rc;
 }
 
-enum err_code command_dump(const struct command_context *ctx, int *exit_status, struct err *err)
+enum err_code command_dump(struct command_context *ctx, struct err *err)
 {
     struct dump_opts opts = {.compress = "zstd:1",
                              .threads = 4,
@@ -175,7 +175,6 @@ enum err_code command_dump(const struct command_context *ctx, int *exit_status, 
     enum err_code rc;
     int args = 0;
 
-    (void)exit_status;
     rc = opt_parse(&set, tables, 3, ctx->argc, ctx->argv, &args, err);
     if (!rc && general.help) {
         command_help("dump --source URL --output URL [OPTION]...",

@@ -151,7 +151,7 @@ out:
     return rc;
 }
 
-enum err_code command_load(const struct command_context *ctx, int *exit_status, struct err *err)
+enum err_code command_load(struct command_context *ctx, struct err *err)
 {
     struct load_opts opts = {.threads = 16, .resume = true};
     struct server_opts target = {0};
@@ -163,7 +163,6 @@ enum err_code command_load(const struct command_context *ctx, int *exit_status, 
     enum err_code rc;
     int args = 0;
 
-    (void)exit_status;
     rc = opt_parse(&set, tables, 3, ctx->argc, ctx->argv, &args, err);
     if (!rc && general.help) {
         command_help("load --target URL --input URL [OPTION]...",

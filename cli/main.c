@@ -105,10 +105,9 @@ static enum err_code argv_scrub(int argc, char **argv, struct err *err)
     return rc;
 }
 
-static enum err_code command_run(int argc, char **argv, struct signals *s, int *status,
+static enum err_code command_run(struct command_context *ctx, int argc, char **argv,
                                  struct err *err)
 {
-    struct command_context ctx = {.argc = argc - 1, .argv = argv + 1, .cancel = &s->cancel};
     enum err_code rc;
 
     rc = argv_scrub(argc, argv, err);
@@ -116,7 +115,7 @@ static enum err_code command_run(int argc, char **argv, struct signals *s, int *
         return rc;
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(commands[i].name, argv[1]) == 0)
-            return commands[i].run(&ctx, status, err);
+            return commands[i].run(ctx, err);
     return err_set(err, ERR_USAGE, "'%s' is not a command: see ferry --help", argv[1]);
 }
 
@@ -124,8 +123,9 @@ int main(int argc, char **argv)
 {
     struct err err = ERR_INIT;
     struct signals signals = {0};
+    struct command_context ctx = {.argc = argc - 1, .argv = argv + 1, .cancel = &signals.cancel};
     pthread_t thread;
-    int status = 0;
+    int status;
 
     if (argc < 2) {
         usage(stderr);
@@ -142,18 +142,21 @@ int main(int argc, char **argv)
     (void)sigemptyset(&signals.set);
     (void)sigaddset(&signals.set, SIGINT);
     (void)sigaddset(&signals.set, SIGTERM);
+    (void)sigaddset(&signals.set, SIGUSR1); /* wakes the signal thread at the end */
     (void)pthread_sigmask(SIG_BLOCK, &signals.set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     if (conn_library_init(&err) || pthread_create(&thread, NULL, signal_thread, &signals)) {
         log_error("failed", &err);
         return 1;
     }
-    if (command_run(argc, argv, &signals, &status, &err)) {
+    if (command_run(&ctx, argc, argv, &err) == ERR_OK) {
+        status = ctx.exit_status;
+    } else {
         status = err_info(err.code)->exit_status;
         log_error("failed", &err);
     }
     atomic_store(&signals.ended, true);
-    (void)pthread_kill(thread, SIGTERM);
+    (void)pthread_kill(thread, SIGUSR1);
     (void)pthread_join(thread, NULL);
     conn_library_end();
     log_close();

@@ -39,15 +39,15 @@ struct command_context {
     int argc;
     char **argv; /* argv[0] is the command's name */
     const struct cancel *cancel;
+    int exit_status; /* for a command that succeeds with less than all: 3, 4 or 6 */
 };
-typedef enum err_code command_fn(const struct command_context *ctx, int *exit_status,
-                                 struct err *err);
+typedef enum err_code command_fn(struct command_context *ctx, struct err *err);
 struct command {
     const char *name, *usage, *summary;
     command_fn *run;
 };
-enum err_code command_dump(const struct command_context *ctx, int *exit_status, struct err *err);
-enum err_code command_load(const struct command_context *ctx, int *exit_status, struct err *err);
+enum err_code command_dump(struct command_context *ctx, struct err *err);
+enum err_code command_load(struct command_context *ctx, struct err *err);
 
 /* Prints "usage: ferry NAME ..." and the tables to stdout. */
 void command_help(const char *usage, const char *text, const struct opt_table *tables,
