@@ -16,14 +16,6 @@
 #define FERRY_VERSION "0.1.0"
 #endif
 
-static const struct command commands[] = {
-    {"dump", "dump --source URL --output URL [OPTION]...",
-     "read databases into a folder of SQL or CSV files", command_dump},
-    {"load", "load --target URL --input URL [OPTION]...",
-     "write a dump into TiDB, MySQL or MariaDB", command_load},
-};
-#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
-
 /* Everything that the signal thread touches. */
 struct signals {
     sigset_t set;
@@ -48,17 +40,6 @@ static void *signal_thread(void *arg)
                   F_STR("message", "stopping at the next safe point; once more stops at once"));
     }
     return NULL;
-}
-
-static void usage(FILE *out)
-{
-    (void)fputs("usage: ferry COMMAND [OPTION]...\n\n"
-                "Moves a MySQL or MariaDB database into TiDB through files.\n\n",
-                out);
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        (void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
-    (void)fputs("\nferry COMMAND --help prints a command's options; ferry --version the version.\n",
-                out);
 }
 
 /* The password's first byte in one argument, and how many bytes it has; NULL: there is none. */
@@ -108,15 +89,16 @@ static enum err_code argv_scrub(int argc, char **argv, struct err *err)
 static enum err_code command_run(struct command_context *ctx, int argc, char **argv,
                                  struct err *err)
 {
+    const struct command *command;
     enum err_code rc;
 
     rc = argv_scrub(argc, argv, err);
     if (rc)
         return rc;
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (strcmp(commands[i].name, argv[1]) == 0)
-            return commands[i].run(ctx, err);
-    return err_set(err, ERR_USAGE, "'%s' is not a command: see ferry --help", argv[1]);
+    command = command_find(argv[1]);
+    if (!command)
+        return err_set(err, ERR_USAGE, "'%s' is not a command: see ferry --help", argv[1]);
+    return command->run(ctx, err);
 }
 
 int main(int argc, char **argv)
@@ -128,11 +110,11 @@ int main(int argc, char **argv)
     int status;
 
     if (argc < 2) {
-        usage(stderr);
+        command_usage(stderr);
         return err_info(ERR_USAGE)->exit_status;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-        usage(stdout);
+    if (strcmp(argv[1], "--help") == 0) {
+        command_usage(stdout);
         return 0;
     }
     if (strcmp(argv[1], "--version") == 0) {

@@ -8,6 +8,8 @@
 #include "common/base/progress.h"
 #include "common/mysql/server_url.h"
 
+#include <stdio.h>
+
 struct general_opts {
     unsigned verbose;
     bool quiet, help;
@@ -46,6 +48,10 @@ struct command {
     const char *name, *usage, *summary;
     command_fn *run;
 };
+/* The table of commands (commands.c); NULL: no such command. */
+const struct command *command_find(const char *name);
+void command_usage(FILE *out);
+enum err_code command_help_words(struct command_context *ctx, struct err *err);
 enum err_code command_dump(struct command_context *ctx, struct err *err);
 enum err_code command_load(struct command_context *ctx, struct err *err);
 

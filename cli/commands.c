@@ -1,0 +1,32 @@
+/* The commands of ferry, in one table. */
+#include "cli/opt_common.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command commands[] = {
+    {"dump", "dump --source URL --output URL [OPTION]...",
+     "read databases into a folder of SQL or CSV files", command_dump},
+    {"load", "load --target URL --input URL [OPTION]...",
+     "write a dump into TiDB, MySQL or MariaDB", command_load},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+void command_usage(FILE *out)
+{
+    (void)fputs("usage: ferry COMMAND [OPTION]...\n\n"
+                "Moves a MySQL or MariaDB database into TiDB through files.\n\n",
+                out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        (void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    (void)fputs("\nferry COMMAND --help prints a command's options; ferry --version the version.\n",
+                out);
+}
