@@ -67,8 +67,10 @@ struct column {
     const char *collation;     /* NULL: not text */
     const char *default_text;  /* NULL: none; as information_schema prints it */
     const char *extra;         /* lower case EXTRA */
-    uint64_t length;           /* characters (text) or bytes (binary); 0 where meaningless */
-    uint16_t precision, scale; /* DECIMAL, FLOAT(M,D); BIT(n): precision = n */
+    uint64_t length;           /* characters (CHAR, VARCHAR), bytes (TEXT kinds, binary), dimensions
+                                  (VECTOR); 0 where meaningless */
+    uint16_t precision, scale; /* DECIMAL, FLOAT(M,D), else 0; precision also: n of BIT(n), 2 or 4
+                                  of YEAR, labels of ENUM and SET */
     uint8_t fsp;               /* fractional digits of a temporal type */
     enum column_type type;
     enum generated_kind generated;
