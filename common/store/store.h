@@ -1,15 +1,19 @@
 /* common/store/store.h: where a dump lives: a folder, an object-store prefix, or memory.
  *
- * The contract, true of every driver (tests/unit/store_test.c runs the same suite over all of
+ * The contract, true of every driver (tests/unit/store_driver_test.c runs one suite over all of
  * them):
- * - paths are relative, '/'-separated, any bytes but NUL, no leading '/', no "." or ".." parts;
+ * - paths are relative, '/'-separated, any bytes but NUL, no leading '/', no empty, "." or ".."
+ *   parts and none that begins with STORE_TEMP_PREFIX: ERR_FORMAT;
  * - an object is visible only after sink_finish has succeeded, whole and durable (file: temporary
  *   name, fsync, rename, fsync of the folder; S3: multipart complete); sink_free before that leaves
  *   nothing that store_list shows, and store_discard_unfinished removes what a killed run left;
  * - open_write replaces; create fails with ERR_STORE_EXISTS when the path is there (exactly one of
- * several concurrent creators wins, on any machine);
+ *   several concurrent creators wins, on any machine);
  * - remove of a missing path succeeds; list gives every finished object whose path begins with
- *   `prefix` and sorts after `start`, in byte order of the path;
+ *   `prefix` and sorts after `start`, in byte order of the path; objects may be removed from within
+ *   its callback, whose first error ends it and is returned;
+ * - a read that starts behind the end gives no bytes and no error;
+ * - sinks and sources must be freed before their store;
  * - callers never test the scheme, only feature bits. Retries live in the drivers.
  * A store may be used by several threads; a sink or source by one at a time. */
 #ifndef FERRY_STORE_STORE_H
@@ -21,6 +25,9 @@
 #include "common/store/source.h"
 
 #include <stdint.h>
+
+/* Unfinished writes bear it on a file system; no object's path may. */
+#define STORE_TEMP_PREFIX ".ferry-tmp-"
 
 enum store_feature {
     STORE_LOCAL = 1, /* ranged reads are cheap: readers need not prefetch */
@@ -49,7 +56,9 @@ struct store_ops {
     enum err_code (*list)(struct store *, const char *prefix, const char *start, store_list_fn *,
                           void *ctx, struct err *);
     enum err_code (*remove)(struct store *, const char *path, struct err *);
-    /* Removes unfinished writes of killed runs below `prefix`. */
+    /* Removes unfinished writes of killed runs below `prefix`, which is "" or ends in '/' (one that
+     * ends within a name leaves those in the name's own folder alone). Writes of this very store
+     * object are never touched. */
     enum err_code (*discard_unfinished)(struct store *, const char *prefix, struct err *);
     /* Now by the store's clock, UTC microseconds (for leases across machines). */
     enum err_code (*now)(struct store *, int64_t *utc_us, struct err *);
