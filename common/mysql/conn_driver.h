@@ -12,7 +12,7 @@ struct conn_feed {
     size_t len;
     size_t given;      /* bytes of this asking */
     unsigned asked;    /* requests since conn_load began */
-    char refused[160]; /* the words of the refusal, or empty */
+    char refused[192]; /* the words of the refusal, or empty */
 };
 
 struct conn {
@@ -32,6 +32,9 @@ struct compat_infile conn_feed_infile(struct conn_feed *feed);
 MUST_CHECK enum err_code conn_fail(struct conn *c, struct err *err);
 /* What conn_fail does for an error while connecting: names ERR_CONNECT and its like. */
 MUST_CHECK enum err_code conn_fail_open(MYSQL *mysql, const char *server, struct err *err);
+/* To the next statement's answer: 0 it is there, -1 there is none, 1 it is an error. MariaDB's
+ * library also says -1 for some errors; taking mysql_next_result at its word would lose them. */
+int conn_next(struct conn *c);
 /* Reads and drops answers that are still to come. false: the connection is broken. */
 bool conn_drain(struct conn *c);
 /* Character set, time zone, sql_mode and the rest of the profile; then looks that they hold. */

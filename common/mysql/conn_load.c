@@ -102,7 +102,7 @@ static enum err_code load_take_answer(struct conn *c, const struct load_params *
 static enum err_code load_run(struct conn *c, const struct load_params *p, struct load_info *info,
                               struct err *err)
 {
-    int next = mysql_real_query(c->mysql, p->sql, p->sql_len);
+    int next = mysql_real_query(c->mysql, p->sql, p->sql_len) ? 1 : 0;
     unsigned n = 0;
 
     for (; next == 0 && n < p->count; n++) {
@@ -110,7 +110,7 @@ static enum err_code load_run(struct conn *c, const struct load_params *p, struc
 
         if (rc)
             return rc;
-        next = mysql_next_result(c->mysql);
+        next = conn_next(c);
     }
     if (next > 0)
         return conn_fail(c, err);
