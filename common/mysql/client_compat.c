@@ -12,7 +12,6 @@
 typedef my_bool compat_bool;
 #else
 #define COMPAT_MARIADB 0
-typedef bool compat_bool;
 #endif
 
 #define CONNECT_TIMEOUT_DEFAULT 10U
@@ -49,8 +48,8 @@ void compat_set_infile(MYSQL *mysql, const struct compat_infile *infile, bool al
 #if COMPAT_MARIADB
 static void compat_tls_mode(MYSQL *mysql, enum ssl_mode mode)
 {
-    const compat_bool enforce = mode != SSL_MODE_OFF;
-    const compat_bool identity = mode == SSL_MODE_IDENTITY;
+    const compat_bool enforce = (compat_bool)(mode != SSL_MODE_OFF);
+    const compat_bool identity = (compat_bool)(mode == SSL_MODE_IDENTITY);
 
     /* "Enforce" is a wish here: a server without TLS gets a plain connection, so conn_open looks
      * afterwards. Only with VERIFY_SERVER_CERT the library refuses by itself. */

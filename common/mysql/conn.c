@@ -70,7 +70,7 @@ out:
 static enum err_code conn_connect_preferred(struct conn *c, const struct server_url *url,
                                             const char *app, struct err *err)
 {
-    struct err first = ERR_INIT;
+    struct err first;
     enum err_code rc;
 
     rc = conn_connect(c, url, SSL_MODE_PREFER, app, err);

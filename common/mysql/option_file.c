@@ -32,28 +32,53 @@ static char *option_trim(char *text)
     return text;
 }
 
-/* Takes off quotes and undoes \b \t \n \r \s \\ in place, as the mysql client does; without quotes
- * a " #" begins a comment. */
+/* One character of a value into *out; returns the last one of the text that it took. */
+static const char *option_char(const char *from, char *out)
+{
+    static const char pairs[][2] = {{'b', '\b'}, {'t', '\t'}, {'n', '\n'},
+                                    {'r', '\r'}, {'s', ' '},  {'\\', '\\'}};
+
+    *out = *from;
+    for (size_t i = 0; *from == '\\' && i < sizeof(pairs) / sizeof(pairs[0]); i++)
+        if (from[1] == pairs[i][0]) {
+            *out = pairs[i][1];
+            return from + 1;
+        }
+    return from;
+}
+
+/* Ends the line where a comment begins: a '#' outside of quotes, as the mysql client has it. */
+static void option_cut_comment(char *text)
+{
+    char quote = '\0';
+
+    for (; *text && (*text != '#' || quote); text++) {
+        if (*text == '\\' && text[1])
+            text++;
+        else if (!quote && (*text == '"' || *text == '\''))
+            quote = *text;
+        else if (*text == quote)
+            quote = '\0';
+    }
+    *text = '\0';
+}
+
+/* Takes off comment, blanks and quotes, and undoes \b \t \n \r \s \\ in place. */
 static char *option_value(char *text)
 {
-    const size_t len = strlen(text);
-    const bool quoted = len > 1 && (*text == '"' || *text == '\'') && text[len - 1] == *text;
-    char *to, *from;
+    const char *from;
+    char *to;
+    size_t len;
 
-    if (quoted) {
+    option_cut_comment(text);
+    text = option_trim(text);
+    len = strlen(text);
+    if (len > 1 && (*text == '"' || *text == '\'') && text[len - 1] == *text) {
         text[len - 1] = '\0';
         text++;
     }
-    for (to = from = text; *from; from++, to++) {
-        static const char letters[] = "btnrs\\";
-        static const char meant[] = "\b\t\n\r \\";
-        const char *letter = *from == '\\' && from[1] ? strchr(letters, from[1]) : NULL;
-
-        if (!quoted && *from == '#' && from > text && strchr(" \t", from[-1]))
-            break;
-        *to = letter ? meant[letter - letters] : *from;
-        from += letter != NULL;
-    }
+    for (to = text, from = text; *from; from++, to++)
+        from = option_char(from, to);
     *to = '\0';
     return text;
 }
@@ -151,7 +176,7 @@ static enum err_code option_line(struct option_file *f, char *line, struct err *
     line = option_trim(line);
     if (!equal && strcmp(line, "compress") != 0)
         return ERR_OK; /* "password" alone asks for a prompt */
-    rc = option_set(&f->current->url, line, equal ? option_value(option_trim(equal + 1)) : "", err);
+    rc = option_set(&f->current->url, line, equal ? option_value(equal + 1) : "", err);
     return rc ? err_wrap(err, "option file '%s' line %u", f->path, f->line) : ERR_OK;
 }
 

@@ -126,8 +126,9 @@ static enum err_code url_decode(const char *text, size_t len, const char *what, 
         low = high < 0 ? -1 : bytes_hex_value(text[i + 2]);
         if (low < 0 || high + low == 0) {
             strbuf_release(&sb);
-            return err_set(err, ERR_USAGE, "%s: '%%' must be followed by two hex digits, not 00",
-                           what);
+            (void)err_set(err, ERR_USAGE, "%s: '%%' must be followed by two hex digits, not 00",
+                          what);
+            return ERR_USAGE;
         }
         strbuf_addch(&sb, (char)(high * 16 + low));
         i += 2;
