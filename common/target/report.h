@@ -19,11 +19,16 @@ struct refusal { /* everything is owned; refusal_release */
     uint64_t row; /* in the file, from 1 */
 };
 void refusal_release(struct refusal *r);
-/* One line for people: `shop`.`t`: row 17 of 'shop.t.000000001.sql': duplicate key PRIMARY (17):
- * words */
+/* One line for people:
+ * shop.t: row 17 of 'shop.t.000000001.sql': duplicate key PRIMARY (17): words */
 void refusal_text(const struct refusal *r, struct strbuf *out);
-/* The key's name out of error 1062's words ("Duplicate entry 'x' for key 't.PRIMARY'"): forms of
- * MySQL 5.5 to 9, MariaDB and TiDB. NULL if there is none. */
-char *refusal_key_of_message(const char *words);
+/* The key's name out of error 1062's words, a heap string; NULL if there is none. Forms:
+ * "Duplicate entry 'x' for key 'PRIMARY'" (MySQL 5.5 to 8.0.18, MariaDB, TiDB before 5.2) and
+ * "... for key 't.PRIMARY'" (later ones): the part before the dot is taken off if it is `table`. */
+char *refusal_key_of_message(const char *words, const char *table);
+/* "(1,'a',x'00',NULL)" of the key's columns: `cell_of[i]` is the index in `row` of the table's i-th
+ * column, negative when the row does not hold it (then it is "?"). A value is cut at 64 bytes. */
+void refusal_key_values(const struct table *t, const struct key *key, const int *cell_of,
+                        const struct row *row, struct strbuf *out);
 
 #endif

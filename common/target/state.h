@@ -1,21 +1,26 @@
 /* common/target/state.h: the progress of a load, kept in the target itself (schema ferry_meta).
  *
- * Exactly once (loading.md: claims and fences; design.md, promise 4): a chunk's row holds how far
- * it is, and is changed in the same transaction as the rows it speaks of, by an UPDATE that must
- * match the owner's token. Whoever takes a chunk over rewrites the token first, so a process that
- * was thought dead commits nothing any more. Also after a lost answer to COMMIT: rewrite the token,
- * then read.
+ * Exactly once (design.md, promise 4): a chunk's row holds how far it is, and is changed in the
+ * same transaction as the rows it speaks of, by an UPDATE that must match the owner's token.
+ * Whoever takes a chunk over rewrites the token first, so a process that was thought dead commits
+ * nothing any more. Also after a lost answer to COMMIT: rewrite the token, then read.
  *
- *   job   (job BIGINT PK AUTO_INCREMENT, dump_uuid, renames, state, token, owner, options,
- * created_at, finished_at, UNIQUE (dump_uuid, renames)) chunk (job, chunk BIGINT, tbl BIGINT,
- * token, seq, state, rows_done, raw_off, owner, PK (job, chunk)) tbl   (job, tbl, db_name, name,
- * state, target_id: tidb_table_id at creation, PK (job, tbl))
+ *   job   (job PK, format, dump_uuid, renames, renames_sha256, state, token, seq, owner, options,
+ *          created_at, finished_at, UNIQUE (dump_uuid, renames_sha256))
+ *   chunk (job, chunk, tbl, token, seq, state, rows_done, raw_off, owner, PK (job, chunk))
+ *   tbl   (job, tbl, db_name, name, state, target_id, PK (job, tbl))
  *
- * Functions work over the caller's connection; structs are the caller's. */
+ * `seq` changes with every UPDATE, since a server counts rows that were changed, not matched, and
+ * so that a compare-and-set notices progress made between reading and taking.
+ *
+ * Functions work over the caller's connection; structs are the caller's. Each may fail with a
+ * retryable code and may then be called again (on a new connection where the old one is lost). */
 #ifndef FERRY_TARGET_STATE_H
 #define FERRY_TARGET_STATE_H
 
 #include "common/mysql/conn.h"
+
+#define STATE_SCHEMA_DEFAULT "ferry_meta"
 
 struct state {       /* which job, where; read-only after state_open: any thread */
     char schema[65]; /* "ferry_meta" */
@@ -34,12 +39,16 @@ struct state_params {
     const char *dump_uuid;
     const char *renames; /* canonical text; "" for none */
     const char *options; /* JSON for people */
+    bool only_new;       /* an earlier run is ERR_LOAD_STATE, and its job is not taken */
 };
 /* Creates schema and tables where missing, finds or makes the job, and takes it: the job's token is
- * rewritten, so that an older process of the same job fails at its next transaction
- * (ERR_LOAD_FENCED there). */
+ * rewritten, so that an older process of the same job fails at its next claim (ERR_LOAD_FENCED
+ * there). Safe against other processes that do the same at the same time: the last one has it. */
 MUST_CHECK enum err_code state_open(struct conn *c, const struct state_params *p, struct state *s,
                                     struct job_info *info, struct err *err);
+/* ERR_LOAD_FENCED when another process has taken the job. */
+MUST_CHECK enum err_code state_check(struct conn *c, const struct state *s, struct err *err);
+/* Fenced by the job's token: ERR_LOAD_FENCED. */
 MUST_CHECK enum err_code state_set_job(struct conn *c, const struct state *s, enum job_state state,
                                        struct err *err);
 
@@ -50,10 +59,11 @@ struct chunk_state {
     uint64_t rows_done;
     uint64_t raw_off; /* decoder_offset behind the last row done */
 };
-/* Adds rows for the chunks that have none yet (many at a time). */
+/* Adds rows for the chunks that have none yet (many at a time); count may be 0. */
 MUST_CHECK enum err_code state_add_chunks(struct conn *c, const struct state *s,
                                           const struct chunk_state *chunks, size_t count,
                                           struct err *err);
+/* All chunks of the job in order of `chunk`. */
 typedef enum err_code state_chunk_fn(void *ctx, const struct chunk_state *chunk, struct err *err);
 MUST_CHECK enum err_code state_read_chunks(struct conn *c, const struct state *s,
                                            state_chunk_fn *fn, void *ctx, struct err *err);
@@ -65,24 +75,35 @@ struct claim { /* one worker's right to write one chunk */
     bool done;
 };
 /* Takes the chunk, whoever had it, by a new token (compare-and-set), checks that the job is still
- * ours, and reads how far it is. Also the way back after a lost answer to COMMIT. */
+ * ours (ERR_LOAD_FENCED), and reads how far it is. Also the way back after a lost answer to COMMIT:
+ * what has not been committed by then never will be. */
 MUST_CHECK enum err_code claim_take(struct conn *c, const struct state *s, uint64_t chunk,
                                     struct claim *claim, struct err *err);
-/* The UPDATE for a transaction's begin; must match exactly one row, else the transaction must be
- * rolled back: ERR_LOAD_FENCED. */
+/* Appends the UPDATE for a transaction's begin; it must change exactly one row, else the
+ * transaction must be rolled back: ERR_LOAD_FENCED. */
 void claim_progress_sql(const struct state *s, const struct claim *claim, uint64_t rows_done,
                         uint64_t raw_off, bool done, struct strbuf *sql);
 
-struct table_state {
-    uint64_t table;
-    bool created;       /* by this job */
-    uint64_t target_id; /* tidb_table_id, 0 elsewhere: a table dropped and made again is noticed on
-                           resume */
+enum table_origin {
+    TABLE_FOUND,    /* was there before this job */
+    TABLE_CREATING, /* this job was about to create it */
+    TABLE_CREATED   /* by this job */
 };
-MUST_CHECK enum err_code state_get_table(struct conn *c, const struct state *s, uint64_t table,
-                                         struct table_state *t, bool *found, struct err *err);
-MUST_CHECK enum err_code state_put_table(struct conn *c, const struct state *s,
-                                         const struct table_state *t, const char *db,
-                                         const char *name, struct err *err);
+struct table_state {
+    uint64_t table;        /* dump_table.id */
+    const char *db, *name; /* borrowed; while read: valid during the call */
+    enum table_origin origin;
+    uint64_t target_id; /* tidb_table_id, 0 elsewhere and before it is known: a table dropped,
+                           emptied or made again by others is noticed on resume */
+};
+typedef enum err_code state_table_fn(void *ctx, const struct table_state *t, struct err *err);
+MUST_CHECK enum err_code state_read_tables(struct conn *c, const struct state *s,
+                                           state_table_fn *fn, void *ctx, struct err *err);
+/* Adds or replaces (many at a time); count may be 0. */
+MUST_CHECK enum err_code state_put_tables(struct conn *c, const struct state *s,
+                                          const struct table_state *tables, size_t count,
+                                          struct err *err);
+/* `schema`.`table` of the state. */
+void state_add_name(struct strbuf *sb, const struct state *s, const char *table);
 
 #endif

@@ -1,0 +1,32 @@
+/* common/target/ddl.h: the statements of a dump's schema file, and running them on a target. */
+#ifndef FERRY_TARGET_DDL_H
+#define FERRY_TARGET_DDL_H
+
+#include "common/mysql/conn.h"
+
+enum ddl_kind {
+    DDL_CREATE,
+    DDL_SET,  /* SET and USE: the session is ours, they are never run */
+    DDL_DROP, /* never run: Dumpling's view files drop a table of the name first */
+    DDL_OTHER
+};
+struct ddl_statement { /* borrowed from the file's text; without the ';' */
+    const char *text;
+    size_t len;
+    enum ddl_kind kind;
+};
+/* The next statement of the text [*pos, end), comments before it left out; a version comment that
+ * holds statements ("!40101 SET ...") is one. false: none is left. Quotes, quoted names, comments
+ * and backslash escapes are understood; DELIMITER is not. */
+bool ddl_next(const char **pos, const char *end, struct ddl_statement *st);
+
+/* Called for each warning that the server gave to a statement. */
+typedef void ddl_warning_fn(void *ctx, const char *words);
+/* Runs the CREATE statements of a schema file in database `db` (NULL: none chosen), the others as
+ * ddl_kind says; DDL_OTHER is ERR_LOAD_SCHEMA, and so is a text without CREATE. The server's
+ * refusal is ERR_LOAD_SCHEMA with its words, err->server_errno kept; retryable errors and lost
+ * rights keep their own code. `warning` may be NULL. */
+MUST_CHECK enum err_code ddl_run(struct conn *c, const char *db, const struct strbuf *text,
+                                 ddl_warning_fn *warning, void *ctx, struct err *err);
+
+#endif

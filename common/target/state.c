@@ -1,0 +1,474 @@
+/* The job and the lists of a load's state; claims are in claim.c. */
+#include "common/target/state.h"
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/mysql/ident.h"
+#include "common/target/target_inner.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STATE_FORMAT 1       /* of the tables; a newer one is refused */
+#define ROWS_A_STATEMENT 500 /* of chunk and tbl */
+#define TAKE_TRIES 100       /* compare-and-set against others that do the same */
+
+static const char *const job_words[] = {"new", "schema done", "rows done", "done"};
+static const char *const origin_words[] = {"found", "creating", "created"};
+
+/* clang-format off */
+static const struct {
+    const char *name, *columns;
+} state_tables[] = {
+    {"job",
+     "job BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,"
+     "format INT NOT NULL,"
+     "dump_uuid VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,"
+     "renames LONGTEXT NOT NULL,"
+     "renames_sha256 CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,"
+     "state VARCHAR(16) NOT NULL,"
+     "token BIGINT UNSIGNED NOT NULL,"
+     "seq BIGINT UNSIGNED NOT NULL,"
+     "owner VARCHAR(128) NOT NULL,"
+     "options LONGTEXT NOT NULL,"
+     "created_at DATETIME NOT NULL,"
+     "finished_at DATETIME NULL,"
+     "PRIMARY KEY (job) /*T![clustered_index] CLUSTERED */,"
+     "UNIQUE KEY dump (dump_uuid, renames_sha256)"},
+    {"chunk",
+     "job BIGINT UNSIGNED NOT NULL,"
+     "chunk BIGINT UNSIGNED NOT NULL,"
+     "tbl BIGINT UNSIGNED NOT NULL,"
+     "token BIGINT UNSIGNED NOT NULL,"
+     "seq BIGINT UNSIGNED NOT NULL,"
+     "state TINYINT NOT NULL,"
+     "rows_done BIGINT UNSIGNED NOT NULL,"
+     "raw_off BIGINT UNSIGNED NOT NULL,"
+     "owner VARCHAR(128) NOT NULL,"
+     "PRIMARY KEY (job, chunk) /*T![clustered_index] CLUSTERED */"},
+    {"tbl",
+     "job BIGINT UNSIGNED NOT NULL,"
+     "tbl BIGINT UNSIGNED NOT NULL,"
+     "db_name VARCHAR(64) NOT NULL,"
+     "name VARCHAR(64) NOT NULL,"
+     "state VARCHAR(16) NOT NULL,"
+     "target_id BIGINT UNSIGNED NOT NULL,"
+     "PRIMARY KEY (job, tbl) /*T![clustered_index] CLUSTERED */"},
+};
+/* clang-format on */
+#define STATE_TABLES (sizeof state_tables / sizeof state_tables[0])
+
+void state_add_name(struct strbuf *sb, const struct state *s, const char *table)
+{
+    strbuf_add_table(sb, s->schema, table);
+}
+
+enum err_code state_cell_u64(const struct row *row, unsigned i, uint64_t *out, struct err *err)
+{
+    char digits[24]; /* 20 digits of 2^64 - 1 and a NUL */
+    char *end = digits;
+    size_t len;
+
+    if (i >= row->count || !row->cell[i] || row->len[i] >= sizeof digits)
+        return err_set(err, ERR_LOAD_STATE, "a number in the state tables is missing");
+    len = row->len[i];
+    memcpy(digits, row->cell[i], len);
+    digits[len] = '\0';
+    *out = strtoull(digits, &end, 10);
+    if (len == 0 || *end != '\0')
+        return err_set(err, ERR_LOAD_STATE, "'%s' in the state tables is no number", digits);
+    return ERR_OK;
+}
+
+enum err_code state_query(struct conn *c, const struct strbuf *sql, state_row_fn *fn, void *ctx,
+                          struct err *err)
+{
+    struct result *r = NULL;
+    enum err_code rc;
+    bool more = false;
+
+    rc = conn_query(c, sql->str, sql->len, true, &r, err);
+    if (rc)
+        return rc;
+    do {
+        struct row row;
+
+        rc = result_next(r, &row, &more, err);
+        if (!rc && more)
+            rc = fn(ctx, &row, err);
+    } while (!rc && more);
+    result_free(r);
+    return rc;
+}
+
+static enum err_code count_row(void *ctx, const struct row *row, struct err *err)
+{
+    return state_cell_u64(row, 0, ctx, err);
+}
+
+/* Whether all tables are there, so that an account without the right to create can go on. */
+static enum err_code state_exists(struct conn *c, const struct state *s, bool *exists,
+                                  struct err *err)
+{
+    struct strbuf sql = {0};
+    uint64_t count = 0;
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema=");
+    strbuf_add_quotedz(&sql, s->schema);
+    strbuf_addstr(&sql, " AND table_name IN (");
+    for (size_t i = 0; i < STATE_TABLES; i++) {
+        strbuf_addstr(&sql, i ? "," : "");
+        strbuf_add_quotedz(&sql, state_tables[i].name);
+    }
+    strbuf_addch(&sql, ')');
+    rc = state_query(c, &sql, count_row, &count, err);
+    strbuf_release(&sql);
+    if (!rc)
+        *exists = count == STATE_TABLES;
+    return rc;
+}
+
+static enum err_code state_create(struct conn *c, const struct state *s, struct err *err)
+{
+    struct strbuf sql = {0};
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "CREATE DATABASE IF NOT EXISTS ");
+    strbuf_add_ident(&sql, s->schema);
+    rc = conn_exec(c, sql.str, sql.len, NULL, err);
+    for (size_t i = 0; !rc && i < STATE_TABLES; i++) {
+        strbuf_reset(&sql);
+        strbuf_addstr(&sql, "CREATE TABLE IF NOT EXISTS ");
+        state_add_name(&sql, s, state_tables[i].name);
+        strbuf_addf(&sql, " (%s) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+                    state_tables[i].columns);
+        rc = conn_exec(c, sql.str, sql.len, NULL, err);
+    }
+    strbuf_release(&sql);
+    return rc;
+}
+
+/* Makes the job's row unless it is there. *made says which. */
+static enum err_code job_insert(struct conn *c, const struct state *s, const struct state_params *p,
+                                bool *made, struct err *err)
+{
+    struct strbuf sql = {0};
+    uint64_t affected = 0;
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "INSERT IGNORE INTO ");
+    state_add_name(&sql, s, "job");
+    strbuf_addf(&sql,
+                " (format,dump_uuid,renames,renames_sha256,state,token,seq,owner,options,"
+                "created_at) VALUES (%d,",
+                STATE_FORMAT);
+    strbuf_add_quotedz(&sql, p->dump_uuid);
+    strbuf_addch(&sql, ',');
+    strbuf_add_quotedz(&sql, p->renames);
+    strbuf_addstr(&sql, ",SHA2(");
+    strbuf_add_quotedz(&sql, p->renames);
+    strbuf_addf(&sql, ",256),'%s',0,0,'',", job_words[JOB_NEW]);
+    strbuf_add_quotedz(&sql, p->options ? p->options : "");
+    strbuf_addstr(&sql, ",UTC_TIMESTAMP())");
+    rc = conn_exec(c, sql.str, sql.len, &affected, err);
+    strbuf_release(&sql);
+    if (!rc)
+        *made = affected == 1;
+    return rc;
+}
+
+struct job_row {
+    bool found;
+    uint64_t job, token, seq, format;
+    enum job_state state;
+};
+
+static enum err_code job_row(void *ctx, const struct row *row, struct err *err)
+{
+    struct job_row *j = ctx;
+    bool known = false;
+
+    if (state_cell_u64(row, 0, &j->job, err) || state_cell_u64(row, 1, &j->token, err) ||
+        state_cell_u64(row, 2, &j->seq, err) || state_cell_u64(row, 3, &j->format, err))
+        return err->code;
+    for (unsigned i = 0; row->cell[4] && i <= JOB_DONE; i++)
+        if (row->len[4] == strlen(job_words[i]) &&
+            memcmp(row->cell[4], job_words[i], row->len[4]) == 0) {
+            j->state = (enum job_state)i;
+            known = true;
+        }
+    if (j->format != STATE_FORMAT || !known)
+        return err_set(err, ERR_LOAD_STATE,
+                       "the load's state on the target has format %" PRIu64
+                       ": another version of ferry wrote it",
+                       j->format);
+    j->found = true;
+    return ERR_OK;
+}
+
+static enum err_code job_read(struct conn *c, const struct state *s, const struct state_params *p,
+                              struct job_row *j, struct err *err)
+{
+    struct strbuf sql = {0};
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "SELECT job,token,seq,format,state FROM ");
+    state_add_name(&sql, s, "job");
+    strbuf_addstr(&sql, " WHERE dump_uuid=");
+    strbuf_add_quotedz(&sql, p->dump_uuid);
+    strbuf_addstr(&sql, " AND renames_sha256=SHA2(");
+    strbuf_add_quotedz(&sql, p->renames);
+    strbuf_addstr(&sql, ",256)");
+    *j = (struct job_row){0};
+    rc = state_query(c, &sql, job_row, j, err);
+    strbuf_release(&sql);
+    if (!rc && !j->found)
+        return err_set(err, ERR_LOAD_STATE, "the load's row in `%s`.`job` is gone", s->schema);
+    return rc;
+}
+
+/* Compare-and-set of the job's token. *taken false: somebody else was faster. */
+static enum err_code job_take(struct conn *c, const struct state *s, const struct job_row *j,
+                              bool *taken, struct err *err)
+{
+    struct strbuf sql = {0};
+    uint64_t affected = 0;
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "UPDATE ");
+    state_add_name(&sql, s, "job");
+    strbuf_addf(&sql, " SET token=%" PRIu64 ",seq=seq+1,owner=", s->token);
+    strbuf_add_quotedz(&sql, s->owner);
+    strbuf_addf(&sql, " WHERE job=%" PRIu64 " AND token=%" PRIu64 " AND seq=%" PRIu64, j->job,
+                j->token, j->seq);
+    rc = conn_exec(c, sql.str, sql.len, &affected, err);
+    strbuf_release(&sql);
+    if (!rc)
+        *taken = affected == 1;
+    return rc;
+}
+
+static enum err_code state_init(const struct state_params *p, struct state *s, struct err *err)
+{
+    const char *schema = p->schema ? p->schema : STATE_SCHEMA_DEFAULT;
+    size_t len = strlen(schema);
+    char host[64] = "?"; /* longer names are cut */
+
+    *s = (struct state){0};
+    if (len == 0 || len >= sizeof s->schema)
+        return err_set(err, ERR_USAGE, "'%s' cannot be the name of the state's schema", schema);
+    memcpy(s->schema, schema, len + 1);
+    if (gethostname(host, sizeof host) == 0)
+        host[sizeof host - 1] = '\0';
+    (void)snprintf(s->owner, sizeof s->owner, "%s pid %ld", host, (long)getpid());
+    return token_new(&s->token, err);
+}
+
+enum err_code state_open(struct conn *c, const struct state_params *p, struct state *s,
+                         struct job_info *info, struct err *err)
+{
+    struct job_row job;
+    bool exists = false, made = false, taken = false;
+
+    if (state_init(p, s, err) || state_exists(c, s, &exists, err))
+        return err->code;
+    if (!exists && state_create(c, s, err))
+        return err_wrap(err, "making the load's state in `%s`", s->schema);
+    if (job_insert(c, s, p, &made, err))
+        return err->code;
+    for (unsigned i = 0; !taken; i++) {
+        if (i == TAKE_TRIES)
+            return err_set(err, ERR_SERVER_BUSY, "others keep taking this load");
+        if (job_read(c, s, p, &job, err))
+            return err->code;
+        if (p->only_new && !made)
+            return err_set(err, ERR_LOAD_STATE,
+                           "this dump's load has begun before (job %" PRIu64 " in `%s`)", job.job,
+                           s->schema);
+        if (job_take(c, s, &job, &taken, err))
+            return err->code;
+    }
+    s->job = job.job;
+    *info = (struct job_info){.state = job.state, .resumed = !made};
+    return ERR_OK;
+}
+
+static enum err_code state_fenced(const struct state *s, struct err *err)
+{
+    return err_set(err, ERR_LOAD_FENCED, "another process has taken job %" PRIu64 " in `%s`",
+                   s->job, s->schema);
+}
+
+enum err_code state_check(struct conn *c, const struct state *s, struct err *err)
+{
+    struct strbuf sql = {0};
+    uint64_t count = 0;
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
+    state_add_name(&sql, s, "job");
+    strbuf_addf(&sql, " WHERE job=%" PRIu64 " AND token=%" PRIu64, s->job, s->token);
+    rc = state_query(c, &sql, count_row, &count, err);
+    strbuf_release(&sql);
+    if (!rc && count != 1)
+        return state_fenced(s, err);
+    return rc;
+}
+
+enum err_code state_set_job(struct conn *c, const struct state *s, enum job_state state,
+                            struct err *err)
+{
+    struct strbuf sql = {0};
+    uint64_t affected = 0;
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "UPDATE ");
+    state_add_name(&sql, s, "job");
+    strbuf_addf(&sql, " SET state='%s',seq=seq+1%s WHERE job=%" PRIu64 " AND token=%" PRIu64,
+                job_words[state], state == JOB_DONE ? ",finished_at=UTC_TIMESTAMP()" : "", s->job,
+                s->token);
+    rc = conn_exec(c, sql.str, sql.len, &affected, err);
+    strbuf_release(&sql);
+    if (!rc && affected != 1)
+        return state_fenced(s, err);
+    return rc;
+}
+
+enum err_code state_add_chunks(struct conn *c, const struct state *s,
+                               const struct chunk_state *chunks, size_t count, struct err *err)
+{
+    struct strbuf sql = {0};
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        const struct chunk_state *k = &chunks[i];
+
+        if (sql.len == 0) {
+            strbuf_addstr(&sql, "INSERT IGNORE INTO ");
+            state_add_name(&sql, s, "chunk");
+            strbuf_addstr(&sql, " (job,chunk,tbl,token,seq,state,rows_done,raw_off,owner) VALUES ");
+        } else {
+            strbuf_addch(&sql, ',');
+        }
+        strbuf_addf(&sql, "(%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",0,0,%d,%" PRIu64 ",%" PRIu64 ",'')",
+                    s->job, k->chunk, k->table, k->done ? 1 : 0, k->rows_done, k->raw_off);
+        if (i + 1 == count || (i + 1) % ROWS_A_STATEMENT == 0) {
+            rc = conn_exec(c, sql.str, sql.len, NULL, err);
+            strbuf_reset(&sql);
+        }
+    }
+    strbuf_release(&sql);
+    return rc;
+}
+
+struct chunk_reader {
+    state_chunk_fn *fn;
+    void *ctx;
+};
+
+static enum err_code chunk_row(void *ctx, const struct row *row, struct err *err)
+{
+    struct chunk_reader *reader = ctx;
+    struct chunk_state k = {0};
+    uint64_t done = 0;
+
+    if (state_cell_u64(row, 0, &k.chunk, err) || state_cell_u64(row, 1, &k.table, err) ||
+        state_cell_u64(row, 2, &done, err) || state_cell_u64(row, 3, &k.rows_done, err) ||
+        state_cell_u64(row, 4, &k.raw_off, err))
+        return err->code;
+    k.done = done != 0;
+    return reader->fn(reader->ctx, &k, err);
+}
+
+enum err_code state_read_chunks(struct conn *c, const struct state *s, state_chunk_fn *fn,
+                                void *ctx, struct err *err)
+{
+    struct chunk_reader reader = {fn, ctx};
+    struct strbuf sql = {0};
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "SELECT chunk,tbl,state,rows_done,raw_off FROM ");
+    state_add_name(&sql, s, "chunk");
+    strbuf_addf(&sql, " WHERE job=%" PRIu64 " ORDER BY chunk", s->job);
+    rc = state_query(c, &sql, chunk_row, &reader, err);
+    strbuf_release(&sql);
+    return rc;
+}
+
+struct table_reader {
+    state_table_fn *fn;
+    void *ctx;
+};
+
+static enum err_code table_row(void *ctx, const struct row *row, struct err *err)
+{
+    struct table_reader *reader = ctx;
+    struct table_state t = {.origin = TABLE_FOUND};
+    char *db, *name;
+    enum err_code rc;
+
+    if (state_cell_u64(row, 0, &t.table, err) || state_cell_u64(row, 4, &t.target_id, err))
+        return err->code;
+    if (!row->cell[1] || !row->cell[2] || !row->cell[3])
+        return err_set(err, ERR_LOAD_STATE, "a table's row in the state is not whole");
+    for (unsigned i = 0; i <= TABLE_CREATED; i++)
+        if (row->len[3] == strlen(origin_words[i]) &&
+            memcmp(row->cell[3], origin_words[i], row->len[3]) == 0)
+            t.origin = (enum table_origin)i;
+    db = xstrndup(row->cell[1], row->len[1]);
+    name = xstrndup(row->cell[2], row->len[2]);
+    t.db = db;
+    t.name = name;
+    rc = reader->fn(reader->ctx, &t, err);
+    free(name);
+    free(db);
+    return rc;
+}
+
+enum err_code state_read_tables(struct conn *c, const struct state *s, state_table_fn *fn,
+                                void *ctx, struct err *err)
+{
+    struct table_reader reader = {fn, ctx};
+    struct strbuf sql = {0};
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "SELECT tbl,db_name,name,state,target_id FROM ");
+    state_add_name(&sql, s, "tbl");
+    strbuf_addf(&sql, " WHERE job=%" PRIu64, s->job);
+    rc = state_query(c, &sql, table_row, &reader, err);
+    strbuf_release(&sql);
+    return rc;
+}
+
+enum err_code state_put_tables(struct conn *c, const struct state *s,
+                               const struct table_state *tables, size_t count, struct err *err)
+{
+    struct strbuf sql = {0};
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        const struct table_state *t = &tables[i];
+
+        if (sql.len == 0) {
+            strbuf_addstr(&sql, "REPLACE INTO ");
+            state_add_name(&sql, s, "tbl");
+            strbuf_addstr(&sql, " (job,tbl,db_name,name,state,target_id) VALUES ");
+        } else {
+            strbuf_addch(&sql, ',');
+        }
+        strbuf_addf(&sql, "(%" PRIu64 ",%" PRIu64 ",", s->job, t->table);
+        strbuf_add_quotedz(&sql, t->db);
+        strbuf_addch(&sql, ',');
+        strbuf_add_quotedz(&sql, t->name);
+        strbuf_addf(&sql, ",'%s',%" PRIu64 ")", origin_words[t->origin], t->target_id);
+        if (i + 1 == count || (i + 1) % ROWS_A_STATEMENT == 0) {
+            rc = conn_exec(c, sql.str, sql.len, NULL, err);
+            strbuf_reset(&sql);
+        }
+    }
+    strbuf_release(&sql);
+    return rc;
+}
