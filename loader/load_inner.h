@@ -1,0 +1,153 @@
+/* loader/load_inner.h: what the files of the loader share. The essay is in load_run.c. */
+#ifndef FERRY_LOADER_LOAD_INNER_H
+#define FERRY_LOADER_LOAD_INNER_H
+
+#include "common/mysql/conn.h"
+#include "common/mysql/filter.h"
+#include "common/schema/model.h"
+#include "common/target/state.h"
+#include "formats/dump_read.h"
+#include "loader/batch.h"
+#include "loader/load.h"
+
+#include <pthread.h>
+
+#define LOAD_REFUSALS_MAX 100 /* kept for the report */
+
+struct load_table { /* an object of the dump that the filter lets through */
+    const struct dump_table *dump;
+    char *label;                /* db.name for messages */
+    const struct table *target; /* in run->target; NULL: not there */
+    bool known;                 /* the state has a row of it from an earlier run */
+    bool create;                /* by this run */
+    enum table_origin origin;
+    uint64_t target_id;   /* tidb_table_id as the state has it; 0: none */
+    uint64_t found_id;    /* tidb_table_id now; 0: none */
+    uint64_t rows_before; /* in the target by earlier runs of this job */
+    uint64_t files_before, bytes_before;
+    char *load_sql;   /* "LOAD DATA LOCAL ... (columns) SET ..." */
+    char *insert_sql; /* "INSERT INTO ... (columns) VALUES " */
+    bool *hex;        /* by dumped column: travels as hex digits; NULL: none */
+    bool *enum_error; /* by dumped column: an ENUM without the label '', so that '' is its error
+                         value, index 0; NULL: none */
+    int *cell_of;     /* by column of `target`: index of the dumped column, or -1 */
+    atomic_uint_fast64_t rows, bytes, files, worker_us; /* of this run */
+};
+
+struct load_chunk { /* to be loaded by this run */
+    struct load_table *table;
+    const struct dump_chunk *chunk;
+};
+
+struct load_run {
+    const struct load_config *config;
+    struct store *input;
+    const struct server_url *url;
+    struct progress *progress;
+    const struct cancel *cancel; /* the user's */
+    struct load_report *report;
+
+    /* The plan: written by the main thread before workers start, then read-only (but for the
+     * tables' atomic counters). */
+    struct filter *filter;
+    struct dump *dump;
+    struct conn *conn; /* the main thread's */
+    struct flavour flavour;
+    struct state state;
+    struct job_info job;
+    struct schema *target;
+    bool fold_names; /* the target's names do not mind case */
+    struct load_table *tables;
+    size_t table_count;
+    struct load_chunk *chunks; /* in the order of loading */
+    size_t chunk_count;
+    size_t max_statement; /* bytes of an INSERT */
+    size_t max_packet;    /* bytes that the server takes at most */
+    size_t batch_bytes;
+    unsigned batch_rows;
+    size_t max_load_row; /* bytes of LOAD text; a longer row goes by INSERT; 0: no limit */
+    bool fast;           /* LOAD DATA LOCAL joins a transaction on this target */
+
+    /* Shared by the workers. */
+    atomic_size_t next; /* index into chunks */
+    atomic_size_t chunks_done;
+    atomic_bool stop; /* a worker has failed: end after the running batch */
+    atomic_bool local_refused;
+    atomic_uint_fast64_t rows_now, retries, careful_batches;
+    pthread_mutex_t lock; /* guards what follows */
+    struct refusal refusals[LOAD_REFUSALS_MAX];
+    size_t refusal_count;
+};
+
+static inline bool load_stopped(struct load_run *run)
+{
+    return cancel_asked(run->cancel) || atomic_load_explicit(&run->stop, memory_order_relaxed);
+}
+
+/* ---- plan.c ---- */
+/* Opens the dump and picks its objects by the filter; no server is asked. */
+MUST_CHECK enum err_code plan_tables(struct load_run *run, struct err *err);
+/* Reads how far earlier runs are; *finished: everything picked is in the target. */
+MUST_CHECK enum err_code plan_progress(struct load_run *run, bool *finished, struct err *err);
+/* The order in which chunks are taken: tables in turn, distant ranges of each. */
+void plan_order(struct load_run *run);
+void plan_release(struct load_run *run);
+
+/* ---- target.c ---- */
+/* Reads the target's tables of the dump's databases, all at once, and finds each picked one. */
+MUST_CHECK enum err_code target_read(struct load_run *run, struct err *err);
+/* Existing tables: may be there, hold every value, have transactions, and are those that the state
+ * speaks of. */
+MUST_CHECK enum err_code target_check(struct load_run *run, struct err *err);
+/* Whether the tables are still those that the state speaks of: none was dropped or emptied. */
+MUST_CHECK enum err_code target_same(struct load_run *run, struct err *err);
+/* What the target is able to do: sets the run's limits. */
+MUST_CHECK enum err_code target_limits(struct load_run *run, struct err *err);
+/* Builds each table's statements; needs `target`. */
+void target_statements(struct load_run *run);
+
+/* ---- schema.c ---- */
+/* Databases, sequences, tables, views; then reads back what the target has made of them. */
+MUST_CHECK enum err_code schema_run(struct load_run *run, struct err *err);
+
+/* ---- worker.c ---- */
+struct worker {
+    struct load_run *run;
+    struct conn *conn; /* NULL: to be opened */
+    struct batch batch;
+    struct strbuf sql;  /* scratch */
+    struct strbuf rows; /* VALUES of an INSERT */
+    struct load_table *table;
+    const struct dump_chunk *chunk;
+    struct claim claim;
+};
+MUST_CHECK enum err_code worker_main(void *ctx, unsigned number, struct err *err);
+/* A retried transaction's answer is not known, or its connection is. */
+void worker_disconnect(struct worker *w);
+
+/* ---- fast.c, careful.c: one batch, one transaction ---- */
+enum batch_outcome {
+    BATCH_COMMITTED,
+    BATCH_CAREFUL /* nothing is committed; the careful path has to look at it */
+};
+MUST_CHECK enum err_code fast_batch(struct worker *w, enum batch_outcome *outcome, struct err *err);
+/* Commits the batch, or records the rows that the target refuses and commits nothing:
+ * ERR_LOAD_CONFLICT, ERR_LOAD_BAD_VALUE. */
+MUST_CHECK enum err_code careful_batch(struct worker *w, struct err *err);
+/* "BEGIN ...; UPDATE <progress>" into w->sql; `optimistic` is for TiDB. */
+void batch_begin_sql(struct worker *w, bool optimistic);
+MUST_CHECK enum err_code batch_fenced(const struct worker *w, struct err *err);
+
+/* ---- refuse.c ---- */
+/* Finds the rows of the batch that the target refuses, one by one in a transaction that is rolled
+ * back. ERR_LOAD_CONFLICT or ERR_LOAD_BAD_VALUE with the first in the message; ERR_OK: none was
+ * refused. */
+MUST_CHECK enum err_code refuse_rows(struct worker *w, struct err *err);
+
+/* ---- report.c ---- */
+/* Takes `r` over; false: the report is full. */
+bool report_add(struct load_run *run, struct refusal *r);
+void report_fill(struct load_run *run);
+void report_dry_run(const struct load_run *run);
+
+#endif

@@ -1,0 +1,217 @@
+/* load_run: the steps of a load, one after the other, and the threads.
+ *
+ * Who starts whom: the caller's thread plans, makes the schema and writes the job's state over one
+ * connection of its own; everything it does there may be said again, so a step whose connection is
+ * lost is said again. For tables to be created it starts the pool "schema" (schema.c), for the rows
+ * the pool "load" (worker.c), one connection a thread, one pool at a time.
+ *
+ * What is queued: nothing. The plan lists the chunks in the order of loading, and each worker takes
+ * the next index. The queue that counts is in the target: a worker claims the chunk there, by a
+ * token that every transaction of it must match.
+ *
+ * How it ends: the list is used up; or a worker fails, the pool keeps its error and sets `stop`; or
+ * the user's cancel is set. In each case a worker finishes the batch it is at, and all threads are
+ * joined before load_run returns. Nothing has to be undone, and the next run goes on from the
+ * state. */
+#include "loader/load_inner.h"
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#define STEP_TRIES 12
+
+typedef enum err_code load_step_fn(struct load_run *run, struct err *err);
+
+/* Says a step again when it failed with what may pass, on a new connection where that is lost. */
+static enum err_code load_step(struct load_run *run, load_step_fn *step, struct err *err)
+{
+    struct backoff backoff = {0};
+    enum err_code rc;
+
+    for (unsigned tries = 1;; tries++) {
+        rc = ERR_OK;
+        if (run->conn && !conn_usable(run->conn)) {
+            conn_close(run->conn);
+            run->conn = NULL;
+        }
+        if (!run->conn)
+            rc = conn_open(run->url, CONN_TARGET, "load", &run->conn, err);
+        if (rc && tries == 1 && !run->flavour.version)
+            return rc; /* the first connection of all: said at once */
+        if (!rc)
+            rc = step(run, err);
+        if (!rc || !err_info(rc)->retryable || tries == STEP_TRIES)
+            return rc;
+        atomic_fetch_add(&run->retries, 1);
+        log_event(LOG_INFO, "load.retry", F_STR("message", err->msg));
+        if (!backoff_wait(&backoff, run->cancel))
+            return err_set(err, ERR_INTERRUPTED, "interrupted");
+        err_clear(err);
+    }
+}
+
+static enum err_code step_target(struct load_run *run, struct err *err)
+{
+    run->flavour = *conn_flavour(run->conn);
+    return target_limits(run, err);
+}
+
+/* What was asked for, for people who look into the state. */
+static char *load_options(const struct load_config *config)
+{
+    json_t *filters = json_array();
+    json_t *o;
+    char *text;
+
+    for (size_t i = 0; i < config->filter_count; i++)
+        (void)json_array_append_new(filters, json_string(config->filters[i]));
+    o = json_pack("{s:o,s:b,s:b,s:b,s:b}", "filters", filters, "case_sensitive",
+                  config->case_sensitive, "no_schemas", config->no_schemas, "no_data",
+                  config->no_data, "no_views", config->no_views);
+    text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    json_decref(o);
+    return text ? text : xstrdup("{}");
+}
+
+static enum err_code step_state(struct load_run *run, struct err *err)
+{
+    char *options = load_options(run->config);
+    struct state_params params = {.schema = run->config->meta_schema,
+                                  .dump_uuid = run->dump->info.uuid,
+                                  .renames = "",
+                                  .options = options,
+                                  .only_new = run->config->no_resume};
+    enum err_code rc = state_open(run->conn, &params, &run->state, &run->job, err);
+
+    free(options);
+    return rc;
+}
+
+static enum err_code step_progress(struct load_run *run, struct err *err)
+{
+    return plan_progress(run, &run->report->nothing_to_do, err);
+}
+
+static enum err_code step_schema_done(struct load_run *run, struct err *err)
+{
+    return state_set_job(run->conn, &run->state, JOB_SCHEMA_DONE, err);
+}
+
+/* A table that others emptied or dropped meanwhile does not hold what its progress says. */
+static enum err_code step_rows_done(struct load_run *run, struct err *err)
+{
+    if (target_same(run, err))
+        return err->code;
+    return state_set_job(run->conn, &run->state, JOB_ROWS_DONE, err);
+}
+
+static enum err_code step_done(struct load_run *run, struct err *err)
+{
+    return state_set_job(run->conn, &run->state, JOB_DONE, err);
+}
+
+static enum err_code step_dry_run(struct load_run *run, struct err *err)
+{
+    if (target_read(run, err) || target_check(run, err))
+        return err->code;
+    report_dry_run(run);
+    return ERR_OK;
+}
+
+static void load_fail(void *ctx)
+{
+    struct load_run *run = ctx;
+
+    atomic_store(&run->stop, true);
+}
+
+static enum err_code load_rows(struct load_run *run, struct err *err)
+{
+    unsigned threads = run->config->threads ? run->config->threads : 1;
+    uint64_t start_us = clock_mono_us();
+    struct pool *pool = NULL;
+    enum err_code rc;
+
+    if (run->chunk_count == 0)
+        return ERR_OK;
+    plan_order(run);
+    target_statements(run);
+    if (threads > run->chunk_count)
+        threads = (unsigned)run->chunk_count;
+    rc = pool_start(&pool, "load", threads, worker_main, load_fail, run, err);
+    if (!rc)
+        rc = pool_join(pool, err);
+    run->report->data_us = clock_mono_us() - start_us;
+    if (!rc && atomic_load(&run->chunks_done) < run->chunk_count)
+        return err_set(err, ERR_INTERRUPTED, "interrupted: %zu of %zu files are loaded",
+                       (size_t)atomic_load(&run->progress->pieces),
+                       (size_t)atomic_load(&run->progress->total_pieces));
+    return rc;
+}
+
+static enum err_code load_schema(struct load_run *run, struct err *err)
+{
+    uint64_t start_us = clock_mono_us();
+    enum err_code rc = load_step(run, schema_run, err);
+
+    run->report->schema_us = clock_mono_us() - start_us;
+    return rc ? rc : load_step(run, step_schema_done, err);
+}
+
+static enum err_code load_finish(struct load_run *run, struct err *err)
+{
+    if (load_step(run, step_rows_done, err))
+        return err->code;
+    fault_point("load.before-done");
+    if (load_step(run, step_done, err))
+        return err->code;
+    fault_point("load.after-done");
+    return ERR_OK;
+}
+
+static enum err_code load_steps(struct load_run *run, struct err *err)
+{
+    if (plan_tables(run, err) || load_step(run, step_target, err))
+        return err->code;
+    if (run->config->dry_run)
+        return load_step(run, step_dry_run, err);
+    if (load_step(run, step_state, err))
+        return err->code;
+    fault_point("load.after-state");
+    if (load_step(run, step_progress, err) || run->report->nothing_to_do)
+        return err->code;
+    if (load_schema(run, err) || run->config->no_data)
+        return err->code;
+    if (load_rows(run, err))
+        return err->code;
+    return load_finish(run, err);
+}
+
+enum err_code load_run(const struct load_config *config, struct store *input,
+                       const struct server_url *target, struct progress *progress,
+                       const struct cancel *cancel, struct load_report *report, struct err *err)
+{
+    struct load_run run = {.config = config,
+                           .input = input,
+                           .url = target,
+                           .progress = progress,
+                           .cancel = cancel,
+                           .report = report};
+    uint64_t start_us = clock_mono_us();
+    enum err_code rc;
+
+    *report = (struct load_report){0};
+    pthread_mutex_init(&run.lock, NULL);
+    rc = load_steps(&run, err);
+    report_fill(&run);
+    report->total_us = clock_mono_us() - start_us;
+    conn_close(run.conn);
+    plan_release(&run);
+    pthread_mutex_destroy(&run.lock);
+    return rc;
+}

@@ -1,0 +1,307 @@
+/* What is to be loaded: the dump's objects that the filter lets through, the chunks that earlier
+ * runs have not finished, and their order. */
+#include "loader/load_inner.h"
+
+#include "common/base/mem.h"
+#include "common/mysql/ident.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool plan_wants(const struct load_run *run, const struct dump_table *t)
+{
+    if (t->kind == TABLE_VIEW && (run->config->no_views || run->config->no_schemas))
+        return false;
+    if (t->kind == TABLE_SEQUENCE && run->config->no_schemas)
+        return false;
+    return filter_match_table(run->filter, t->db, t->name);
+}
+
+enum err_code plan_tables(struct load_run *run, struct err *err)
+{
+    const struct load_config *config = run->config;
+    struct strbuf label = {0};
+
+    if (filter_new(config->filters, config->filter_count, config->case_sensitive, &run->filter,
+                   err) ||
+        dump_open(run->input, false, &run->dump, err) || dump_check_listing(run->dump, err))
+        return err->code;
+    run->tables = xcalloc(run->dump->table_count + 1, sizeof *run->tables);
+    for (size_t i = 0; i < run->dump->table_count; i++) {
+        const struct dump_table *t = &run->dump->tables[i];
+        struct load_table *lt = &run->tables[run->table_count];
+
+        if (!plan_wants(run, t))
+            continue;
+        strbuf_reset(&label);
+        strbuf_add_name(&label, t->db, t->name);
+        lt->dump = t;
+        lt->label = xstrdup(strbuf_str(&label));
+        run->table_count++;
+    }
+    strbuf_release(&label);
+    if (run->table_count == 0 && config->filter_count > 0 && run->dump->table_count > 0)
+        return err_set(err, ERR_DUMP_NO_TABLES, "none of the dump's %zu tables matches the filter",
+                       run->dump->table_count);
+    return ERR_OK;
+}
+
+/* ---- progress of earlier runs ---- */
+
+struct known_chunks {
+    struct chunk_state *chunks; /* in order of their id */
+    size_t count, cap;
+};
+
+static enum err_code known_chunk(void *ctx, const struct chunk_state *chunk, struct err *err)
+{
+    struct known_chunks *k = ctx;
+
+    (void)err;
+    if (k->count == k->cap) {
+        k->cap = k->cap ? k->cap * 2 : 256;
+        k->chunks = xreallocarray(k->chunks, k->cap, sizeof *k->chunks);
+    }
+    k->chunks[k->count++] = *chunk;
+    return ERR_OK;
+}
+
+static int chunk_compare(const void *a, const void *b)
+{
+    const struct chunk_state *x = a;
+    const struct chunk_state *y = b;
+
+    return x->chunk < y->chunk ? -1 : x->chunk > y->chunk;
+}
+
+static const struct chunk_state *known_find(const struct known_chunks *k, uint64_t id)
+{
+    struct chunk_state key = {.chunk = id};
+
+    return k->count ? bsearch(&key, k->chunks, k->count, sizeof key, chunk_compare) : NULL;
+}
+
+struct known_tables {
+    struct load_table **by_id; /* of the dump's tables; NULL: not picked */
+    unsigned max;
+};
+
+static enum err_code known_table(void *ctx, const struct table_state *t, struct err *err)
+{
+    struct known_tables *k = ctx;
+    struct load_table *lt = t->table <= k->max ? k->by_id[t->table] : NULL;
+
+    (void)err;
+    if (!lt)
+        return ERR_OK;
+    lt->known = true;
+    lt->origin = t->origin;
+    lt->target_id = t->target_id;
+    return ERR_OK;
+}
+
+static enum err_code plan_known_tables(struct load_run *run, struct err *err)
+{
+    struct known_tables k = {0};
+    enum err_code rc;
+
+    for (size_t i = 0; i < run->table_count; i++)
+        if (run->tables[i].dump->id > k.max)
+            k.max = run->tables[i].dump->id;
+    k.by_id = xcalloc((size_t)k.max + 1, sizeof(struct load_table *));
+    for (size_t i = 0; i < run->table_count; i++)
+        k.by_id[run->tables[i].dump->id] = &run->tables[i];
+    rc = state_read_tables(run->conn, &run->state, known_table, &k, err);
+    free(k.by_id);
+    return rc;
+}
+
+static enum err_code plan_chunk(struct load_run *run, struct load_table *t,
+                                const struct dump_chunk *c, const struct chunk_state *k,
+                                struct err *err)
+{
+    if (k && (k->rows_done > c->rows || (k->done && k->rows_done != c->rows)))
+        return err_set(err, ERR_LOAD_STATE,
+                       "%s: the state says that %llu rows of '%s' are loaded, which has %llu",
+                       t->label, (unsigned long long)k->rows_done, c->path,
+                       (unsigned long long)c->rows);
+    if (k) {
+        t->rows_before += k->rows_done;
+        t->bytes_before += k->done ? c->raw_bytes : k->raw_off;
+        t->files_before += k->done;
+    }
+    if (!k || !k->done)
+        run->chunks[run->chunk_count++] = (struct load_chunk){t, c};
+    return ERR_OK;
+}
+
+/* Rows in the state for chunks that it does not know. */
+static enum err_code plan_add_chunks(struct load_run *run, const struct known_chunks *known,
+                                     struct err *err)
+{
+    struct chunk_state *fresh = xcalloc(run->chunk_count + 1, sizeof *fresh);
+    size_t count = 0;
+    enum err_code rc;
+
+    for (size_t i = 0; i < run->chunk_count; i++) {
+        const struct dump_chunk *c = run->chunks[i].chunk;
+
+        if (!known_find(known, c->id))
+            fresh[count++] = (struct chunk_state){.chunk = c->id, .table = c->table->id};
+    }
+    rc = state_add_chunks(run->conn, &run->state, fresh, count, err);
+    free(fresh);
+    return rc;
+}
+
+static void plan_count(struct load_run *run)
+{
+    struct progress *p = run->progress;
+    uint64_t total = 0, pieces = 0, rows = 0, bytes = 0, done = 0;
+
+    for (size_t i = 0; i < run->table_count; i++) {
+        const struct load_table *t = &run->tables[i];
+
+        for (size_t k = 0; k < t->dump->chunk_count; k++)
+            total += t->dump->chunks[k].raw_bytes;
+        pieces += t->dump->chunk_count;
+        rows += t->rows_before;
+        bytes += t->bytes_before;
+        done += t->files_before;
+    }
+    atomic_store(&p->rows, rows);
+    atomic_store(&p->bytes, bytes);
+    atomic_store(&p->pieces, done);
+    atomic_store(&p->total_bytes, total);
+    atomic_store(&p->total_pieces, pieces);
+}
+
+enum err_code plan_progress(struct load_run *run, bool *finished, struct err *err)
+{
+    struct known_chunks known = {0};
+    size_t chunks = 0;
+    bool all_known = true;
+    enum err_code rc;
+
+    for (size_t i = 0; i < run->table_count; i++) {
+        struct load_table *t = &run->tables[i];
+
+        chunks += t->dump->chunk_count;
+        t->known = false;
+        t->rows_before = t->bytes_before = t->files_before = 0;
+    }
+    free(run->chunks); /* of a try that was cut off */
+    run->chunk_count = 0;
+    run->chunks = xcalloc(chunks + 1, sizeof *run->chunks);
+    rc = plan_known_tables(run, err);
+    if (!rc)
+        rc = state_read_chunks(run->conn, &run->state, known_chunk, &known, err);
+    for (size_t i = 0; !rc && i < run->table_count; i++) {
+        struct load_table *t = &run->tables[i];
+
+        all_known = all_known && t->known;
+        for (size_t k = 0; !rc && k < t->dump->chunk_count; k++) {
+            const struct dump_chunk *c = &t->dump->chunks[k];
+
+            rc = plan_chunk(run, t, c, known_find(&known, c->id), err);
+        }
+    }
+    if (!rc)
+        *finished = run->job.state == JOB_DONE && all_known &&
+                    (run->chunk_count == 0 || run->config->no_data);
+    if (!rc && !*finished && !run->config->no_data)
+        rc = plan_add_chunks(run, &known, err);
+    if (!rc)
+        plan_count(run);
+    free(known.chunks);
+    return rc;
+}
+
+/* ---- order ---- */
+
+struct order_table { /* a table's chunks, [first, first + count) of the plan's */
+    size_t first, count;
+    size_t columns, rows; /* column c holds chunks c * rows ..: taken row by row */
+    size_t row, column;
+};
+
+/* The next of the table's chunks: 0, rows, 2 * rows, ..., 1, rows + 1, ...; `count`: none is left.
+ */
+static size_t order_next(struct order_table *t)
+{
+    while (t->row < t->rows) {
+        size_t i = t->column * t->rows + t->row;
+
+        if (++t->column == t->columns) {
+            t->column = 0;
+            t->row++;
+        }
+        if (i < t->count)
+            return i;
+    }
+    return t->count;
+}
+
+static size_t order_tables(const struct load_run *run, struct order_table *tables)
+{
+    size_t threads = run->config->threads ? run->config->threads : 1;
+    size_t n = 0;
+
+    for (size_t i = 0; i < run->chunk_count; i++) {
+        if (i == 0 || run->chunks[i].table != run->chunks[i - 1].table)
+            tables[n++] = (struct order_table){.first = i};
+        tables[n - 1].count++;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct order_table *t = &tables[i];
+
+        t->columns = t->count < threads ? t->count : threads;
+        t->rows = (t->count + t->columns - 1) / t->columns;
+    }
+    return n;
+}
+
+void plan_order(struct load_run *run)
+{
+    struct order_table *tables = xcalloc(run->table_count + 1, sizeof *tables);
+    struct load_chunk *ordered = xcalloc(run->chunk_count + 1, sizeof *ordered);
+    size_t left = order_tables(run, tables);
+    size_t count = 0;
+
+    /* Tables in turn, so that workers meet in one range of one table as late as can be. */
+    while (left > 0) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < left; i++) {
+            size_t next = order_next(&tables[i]);
+
+            if (next == tables[i].count)
+                continue;
+            ordered[count++] = run->chunks[tables[i].first + next];
+            tables[kept++] = tables[i];
+        }
+        left = kept;
+    }
+    free(tables);
+    free(run->chunks);
+    run->chunks = ordered;
+}
+
+void plan_release(struct load_run *run)
+{
+    for (size_t i = 0; i < run->table_count; i++) {
+        struct load_table *t = &run->tables[i];
+
+        free(t->label);
+        free(t->load_sql);
+        free(t->insert_sql);
+        free(t->hex);
+        free(t->enum_error);
+        free(t->cell_of);
+    }
+    free(run->tables);
+    free(run->chunks);
+    filter_free(run->filter);
+    dump_free(run->dump);
+    schema_free(run->target);
+}

@@ -1,0 +1,424 @@
+/* The target as it is: its tables, whether they may take the dump's rows, and its limits. */
+#include "loader/load_inner.h"
+
+#include "common/base/mem.h"
+#include "common/mysql/ident.h"
+#include "common/schema/hold.h"
+#include "common/schema/read.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define BATCH_BYTES_TIDB ((size_t)256 << 10) /* longer LOAD streams break connections on errors */
+#define BATCH_BYTES ((size_t)1 << 20)
+#define BATCH_ROWS 2000
+#define STATEMENT_BYTES ((size_t)1000000)
+#define PACKET_MARGIN ((size_t)4096)
+#define TIDB_LOAD_JOINS 70600 /* before, LOAD DATA commits by itself */
+
+/* ---- names ---- */
+
+static char *lower_dup(const char *name)
+{
+    char *lower = xstrdup(name);
+
+    for (char *p = lower; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return lower;
+}
+
+static const struct table *target_find(const struct load_run *run, const char *db, const char *name)
+{
+    const struct table *t = schema_find(run->target, db, name);
+    char *lower_db, *lower_name;
+
+    if (t || !run->fold_names)
+        return t;
+    lower_db = lower_dup(db);
+    lower_name = lower_dup(name);
+    t = schema_find(run->target, lower_db, lower_name);
+    free(lower_db);
+    free(lower_name);
+    for (size_t i = 0; !t && i < run->target->table_count; i++) {
+        const struct table *other = &run->target->tables[i];
+
+        if (strcasecmp(other->db, db) == 0 && strcasecmp(other->name, name) == 0)
+            t = other;
+    }
+    return t;
+}
+
+/* A pattern for everything in database `db`. */
+static char *database_pattern(const char *db)
+{
+    struct strbuf sb = {0};
+
+    strbuf_add_ident(&sb, db);
+    strbuf_addstr(&sb, ".*");
+    return strbuf_detach(&sb);
+}
+
+/* The databases of the picked tables, which are sorted by database. */
+static enum err_code target_filter(const struct load_run *run, struct filter **filter,
+                                   struct err *err)
+{
+    char **patterns = xcalloc(run->dump->database_count + run->table_count + 1, sizeof *patterns);
+    const char **borrowed;
+    size_t count = 0;
+    enum err_code rc;
+
+    for (size_t i = 0; i < run->dump->database_count; i++)
+        patterns[count++] = database_pattern(run->dump->databases[i].name);
+    for (size_t i = 0; i < run->table_count; i++)
+        if (i == 0 || strcmp(run->tables[i].dump->db, run->tables[i - 1].dump->db) != 0)
+            patterns[count++] = database_pattern(run->tables[i].dump->db);
+    borrowed = xcalloc(count + 1, sizeof *borrowed);
+    for (size_t i = 0; i < count; i++)
+        borrowed[i] = patterns[i];
+    rc = filter_new(borrowed, count, false, filter, err);
+    for (size_t i = 0; i < count; i++)
+        free(patterns[i]);
+    free(patterns);
+    free(borrowed);
+    return rc;
+}
+
+/* ---- table ids of TiDB ---- */
+
+static enum err_code target_id_row(struct load_run *run, struct load_table **by_target,
+                                   const struct row *row, struct err *err)
+{
+    char *db, *name;
+    const struct table *t;
+
+    if (row->count != 3 || !row->cell[0] || !row->cell[1])
+        return err_set(err, ERR_SERVER_UNSUPPORTED, "information_schema.tables has no table id");
+    db = xstrndup(row->cell[0], row->len[0]);
+    name = xstrndup(row->cell[1], row->len[1]);
+    t = schema_find(run->target, db, name);
+    free(db);
+    free(name);
+    if (t && by_target[t - run->target->tables] && row->cell[2])
+        by_target[t - run->target->tables]->found_id = strtoull(row->cell[2], NULL, 10);
+    return ERR_OK;
+}
+
+static void target_ids_sql(const struct load_run *run, struct strbuf *sql)
+{
+    strbuf_addstr(sql, "SELECT table_schema,table_name,tidb_table_id FROM "
+                       "information_schema.tables WHERE table_schema IN (");
+    for (size_t i = 0; i < run->table_count; i++) {
+        if (i > 0 && strcmp(run->tables[i].dump->db, run->tables[i - 1].dump->db) == 0)
+            continue;
+        strbuf_addstr(sql, i ? "," : "");
+        strbuf_add_quotedz(sql, run->tables[i].dump->db);
+    }
+    strbuf_addch(sql, ')');
+}
+
+static enum err_code target_ids(struct load_run *run, struct err *err)
+{
+    struct load_table **by_target; /* by index in run->target->tables */
+    struct strbuf sql = {0};
+    struct result *r = NULL;
+    enum err_code rc;
+    bool more = true;
+
+    if (run->flavour.vendor != VENDOR_TIDB || run->table_count == 0)
+        return ERR_OK;
+    by_target = xcalloc(run->target->table_count + 1, sizeof(struct load_table *));
+    for (size_t i = 0; i < run->table_count; i++)
+        if (run->tables[i].target)
+            by_target[run->tables[i].target - run->target->tables] = &run->tables[i];
+    target_ids_sql(run, &sql);
+    rc = conn_query(run->conn, sql.str, sql.len, false, &r, err);
+    while (!rc && more) {
+        struct row row;
+
+        rc = result_next(r, &row, &more, err);
+        if (!rc && more)
+            rc = target_id_row(run, by_target, &row, err);
+    }
+    result_free(r);
+    strbuf_release(&sql);
+    free(by_target);
+    return rc;
+}
+
+enum err_code target_read(struct load_run *run, struct err *err)
+{
+    struct filter *filter = NULL;
+    char *fold = NULL;
+    enum err_code rc;
+
+    schema_free(run->target);
+    run->target = NULL;
+    rc = conn_value(run->conn, "SELECT @@lower_case_table_names", &fold, err);
+    if (!rc)
+        rc = target_filter(run, &filter, err);
+    if (!rc)
+        rc = schema_read(run->conn, filter, &run->target, err);
+    filter_free(filter);
+    run->fold_names = fold && strcmp(fold, "0") != 0;
+    free(fold);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < run->table_count; i++) {
+        struct load_table *t = &run->tables[i];
+
+        t->target = target_find(run, t->dump->db, t->dump->name);
+        t->found_id = 0;
+    }
+    return target_ids(run, err);
+}
+
+/* ---- may the tables take the rows? ---- */
+
+/* Names of the engines with transactions, each between commas, lower case. */
+static enum err_code target_engines(struct load_run *run, char **engines, struct err *err)
+{
+    *engines = NULL;
+    if (run->flavour.vendor == VENDOR_TIDB)
+        return ERR_OK;
+    return conn_value(run->conn,
+                      "SELECT CONCAT(',', LOWER(GROUP_CONCAT(engine)), ',') FROM "
+                      "information_schema.engines WHERE transactions='YES'",
+                      engines, err);
+}
+
+static enum err_code check_engine(const struct load_table *t, const char *engines, struct err *err)
+{
+    struct strbuf name = {0};
+    char *lower;
+    bool found;
+
+    if (!engines || !t->target->engine)
+        return ERR_OK;
+    lower = lower_dup(t->target->engine);
+    strbuf_addf(&name, ",%s,", lower);
+    found = strstr(engines, strbuf_str(&name)) != NULL;
+    free(lower);
+    strbuf_release(&name);
+    if (!found)
+        return err_set(err, ERR_LOAD_ENGINE,
+                       "%s is of engine %s on the target, which has no transactions", t->label,
+                       t->target->engine);
+    return ERR_OK;
+}
+
+static bool kinds_agree(enum table_kind dump, enum table_kind target)
+{
+    bool dump_rows = dump == TABLE_BASE || dump == TABLE_VERSIONED || dump == TABLE_OTHER;
+    bool target_rows = target == TABLE_BASE || target == TABLE_VERSIONED;
+
+    return dump_rows ? target_rows : dump == target;
+}
+
+static enum err_code check_same(const struct load_run *run, const struct load_table *t,
+                                uint64_t rows, struct err *err)
+{
+    if (rows == 0 || (t->target && t->target_id == t->found_id))
+        return ERR_OK;
+    return err_set(err, ERR_LOAD_STATE,
+                   "%s was dropped or emptied on the target after %llu of its rows had been "
+                   "loaded; to load everything anew, empty the tables of this load and say "
+                   "DELETE FROM `%s`.`job` WHERE job = %llu",
+                   t->label, (unsigned long long)rows, run->state.schema,
+                   (unsigned long long)run->state.job);
+}
+
+enum err_code target_same(struct load_run *run, struct err *err)
+{
+    for (size_t i = 0; i < run->table_count; i++)
+        run->tables[i].found_id = 0;
+    if (target_ids(run, err))
+        return err->code;
+    for (size_t i = 0; i < run->table_count; i++) {
+        const struct load_table *t = &run->tables[i];
+
+        if (check_same(run, t, t->rows_before + atomic_load(&t->rows), err))
+            return err->code;
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_existing(const struct load_run *run, const struct load_table *t,
+                                    const char *engines, struct err *err)
+{
+    bool ours = t->create || (t->known && t->origin != TABLE_FOUND) || run->config->dry_run;
+
+    if (!kinds_agree(t->dump->kind, t->target->kind))
+        return err_set(err, ERR_LOAD_TABLE_SHAPE,
+                       "%s exists on the target, but as another kind of object", t->label);
+    if (run->config->if_exists == IF_EXISTS_STOP && !ours)
+        return err_set(err, ERR_LOAD_TABLE_EXISTS, "%s exists on the target", t->label);
+    if (check_same(run, t, t->rows_before, err))
+        return err->code;
+    if (t->dump->kind == TABLE_VIEW || t->dump->kind == TABLE_SEQUENCE)
+        return ERR_OK;
+    if (check_engine(t, engines, err))
+        return err->code;
+    return table_can_hold(t->target, &t->dump->model, err);
+}
+
+static enum err_code check_missing(const struct load_run *run, struct load_table *t,
+                                   struct err *err)
+{
+    if (check_same(run, t, t->rows_before, err))
+        return err->code;
+    if (t->create)
+        return err_set(err, ERR_LOAD_SCHEMA, "%s is gone although it has been created", t->label);
+    if (run->config->no_schemas)
+        return err_set(err, ERR_LOAD_SCHEMA,
+                       "%s is not on the target, and nothing is to be created", t->label);
+    if (!t->dump->schema_file)
+        return err_set(err, ERR_LOAD_SCHEMA,
+                       "%s is not on the target, and the dump holds no definition of it", t->label);
+    t->create = true;
+    return ERR_OK;
+}
+
+enum err_code target_check(struct load_run *run, struct err *err)
+{
+    char *engines = NULL;
+    enum err_code rc;
+
+    rc = target_engines(run, &engines, err);
+    for (size_t i = 0; !rc && i < run->table_count; i++) {
+        struct load_table *t = &run->tables[i];
+
+        rc = t->target ? check_existing(run, t, engines, err) : check_missing(run, t, err);
+    }
+    free(engines);
+    return rc;
+}
+
+/* ---- limits and statements ---- */
+
+enum err_code target_limits(struct load_run *run, struct err *err)
+{
+    const struct load_config *config = run->config;
+    bool tidb = run->flavour.vendor == VENDOR_TIDB;
+    size_t usual = tidb ? BATCH_BYTES_TIDB : BATCH_BYTES;
+    char *packet = NULL;
+    enum err_code rc;
+
+    rc = conn_value(run->conn, "SELECT @@max_allowed_packet", &packet, err);
+    if (rc)
+        return rc;
+    run->max_packet = packet ? (size_t)strtoull(packet, NULL, 10) : STATEMENT_BYTES;
+    free(packet);
+    run->max_packet -= run->max_packet > 2 * PACKET_MARGIN ? PACKET_MARGIN : 0;
+    run->max_statement = run->max_packet < STATEMENT_BYTES ? run->max_packet : STATEMENT_BYTES;
+    run->batch_bytes = config->batch_bytes ? (size_t)config->batch_bytes : usual;
+    if (tidb && run->batch_bytes > BATCH_BYTES_TIDB)
+        run->batch_bytes = BATCH_BYTES_TIDB;
+    run->batch_rows = config->batch_rows ? config->batch_rows : BATCH_ROWS;
+    run->max_load_row = tidb ? BATCH_BYTES_TIDB : 0;
+    run->fast = config->path == LOAD_PATH_AUTO &&
+                (!tidb || flavour_at_least(&run->flavour, VENDOR_TIDB, TIDB_LOAD_JOINS));
+    return ERR_OK;
+}
+
+/* Whether the labels of "enum('a','b')" hold the empty one. */
+static bool enum_has_empty(const char *type_text)
+{
+    const char *p = strchr(type_text, '(');
+
+    while (p && (p = strchr(p, '\'')) != NULL) {
+        size_t len = 0;
+
+        for (p++; *p && (*p != '\'' || p[1] == '\''); p++, len++)
+            p += *p == '\'';
+        if (len == 0)
+            return true;
+        p += *p == '\'';
+    }
+    return false;
+}
+
+/* hex and enum_error; left NULL where no column needs them. */
+static void table_marks(const struct load_run *run, struct load_table *t)
+{
+    const struct row_shape *shape = &t->dump->shape;
+    bool *hex = xcalloc(shape->count + 1, sizeof *hex);
+    bool *enum_error = xcalloc(shape->count + 1, sizeof *enum_error);
+    bool any_hex = false, any_enum = false;
+
+    for (unsigned i = 0; i < shape->count; i++) {
+        const struct column *c = &t->dump->model.columns[t->dump->dumped[i]];
+
+        /* MySQL checks the whole line for UTF-8; the others take bytes as they are. */
+        hex[i] = run->flavour.vendor == VENDOR_MYSQL &&
+                 (shape->forms[i] == CELL_BYTES || shape->forms[i] == CELL_BIT);
+        enum_error[i] = c->type == TYPE_ENUM && !enum_has_empty(c->type_text);
+        any_hex = any_hex || hex[i];
+        any_enum = any_enum || enum_error[i];
+    }
+    t->hex = any_hex ? hex : NULL;
+    t->enum_error = any_enum ? enum_error : NULL;
+    if (!any_hex)
+        free(hex);
+    if (!any_enum)
+        free(enum_error);
+}
+
+static void add_columns(const struct load_table *t, bool for_load, struct strbuf *sb)
+{
+    const struct row_shape *shape = &t->dump->shape;
+
+    strbuf_addstr(sb, " (");
+    for (unsigned i = 0; i < shape->count; i++) {
+        strbuf_addstr(sb, i ? "," : "");
+        if (for_load && t->hex && t->hex[i])
+            strbuf_addf(sb, "@ferry%u", i);
+        else
+            strbuf_add_ident(sb, shape->columns[i]);
+    }
+    strbuf_addch(sb, ')');
+}
+
+static void table_statements(const struct load_run *run, struct load_table *t)
+{
+    const struct row_shape *shape = &t->dump->shape;
+    const char *between = " SET ";
+    struct strbuf sb = {0};
+
+    table_marks(run, t);
+    strbuf_addstr(&sb, "LOAD DATA LOCAL INFILE 'ferry' INTO TABLE ");
+    strbuf_add_table(&sb, t->dump->db, t->dump->name);
+    strbuf_addstr(&sb, " CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' "
+                       "LINES TERMINATED BY '\\n'");
+    add_columns(t, true, &sb);
+    for (unsigned i = 0; i < shape->count; i++) {
+        if (!t->hex || !t->hex[i])
+            continue;
+        strbuf_addstr(&sb, between);
+        strbuf_add_ident(&sb, shape->columns[i]);
+        strbuf_addf(&sb, "=UNHEX(@ferry%u)", i);
+        between = ",";
+    }
+    t->load_sql = strbuf_detach(&sb);
+    strbuf_addstr(&sb, "INSERT INTO ");
+    strbuf_add_table(&sb, t->dump->db, t->dump->name);
+    add_columns(t, false, &sb);
+    strbuf_addstr(&sb, " VALUES ");
+    t->insert_sql = strbuf_detach(&sb);
+
+    t->cell_of = xcalloc(t->target->column_count + 1, sizeof *t->cell_of);
+    for (unsigned i = 0; i < t->target->column_count; i++) {
+        t->cell_of[i] = -1;
+        for (unsigned k = 0; k < shape->count; k++)
+            if (strcasecmp(shape->columns[k], t->target->columns[i].name) == 0)
+                t->cell_of[i] = (int)k;
+    }
+}
+
+void target_statements(struct load_run *run)
+{
+    for (size_t i = 0; i < run->table_count; i++)
+        if (run->tables[i].dump->chunk_count > 0 && run->tables[i].target)
+            table_statements(run, &run->tables[i]);
+}

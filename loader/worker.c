@@ -1,0 +1,229 @@
+/* One worker: takes chunks from the plan's list, claims each in the target, reads its rows and
+ * writes them, batch by batch.
+ *
+ * A batch is tried until it is committed or an error says that it never will be. After whatever
+ * leaves an answer unknown the claim is taken anew, which makes the old transaction void, and tells
+ * whether it had been committed before. */
+#include "loader/load_inner.h"
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+
+#include <inttypes.h>
+
+#define TRIES_MAX 12 /* of one batch or claim in a row; about a minute of backoff */
+
+void worker_disconnect(struct worker *w)
+{
+    conn_close(w->conn);
+    w->conn = NULL;
+}
+
+static enum err_code worker_connect(struct worker *w, struct err *err)
+{
+    if (w->conn && !conn_usable(w->conn))
+        worker_disconnect(w);
+    if (w->conn)
+        return ERR_OK;
+    return conn_open(w->run->url, CONN_TARGET, "load", &w->conn, err);
+}
+
+/* Waits before the next try. An error ends the tries: the last one's, or ERR_INTERRUPTED. */
+static enum err_code worker_wait(struct worker *w, struct backoff *backoff, unsigned tries,
+                                 struct err *err)
+{
+    struct err ignored = ERR_INIT;
+
+    if (!err_info(err->code)->retryable)
+        return err->code;
+    if (tries >= TRIES_MAX)
+        return err_wrap(err, "gave up after %u tries", tries);
+    log_event(LOG_INFO, "load.retry", F_STR("file", w->chunk->path), F_U64("try", tries),
+              F_STR("message", err->msg));
+    atomic_fetch_add_explicit(&w->run->retries, 1, memory_order_relaxed);
+    /* A lock wait leaves the transaction alive: a COMMIT would keep a part of it. */
+    if (w->conn && (!conn_usable(w->conn) || conn_execz(w->conn, "ROLLBACK", &ignored)))
+        worker_disconnect(w);
+    if (atomic_load(&w->run->stop))
+        return err->code;
+    if (!backoff_wait(backoff, w->run->cancel))
+        return err_set(err, ERR_INTERRUPTED, "interrupted");
+    err_clear(err);
+    return ERR_OK;
+}
+
+static enum err_code worker_claim(struct worker *w, struct err *err)
+{
+    struct backoff backoff = {0};
+
+    for (unsigned tries = 1;; tries++) {
+        enum err_code rc = worker_connect(w, err);
+
+        if (!rc)
+            rc = claim_take(w->conn, &w->run->state, w->chunk->id, &w->claim, err);
+        if (!rc)
+            break;
+        if (worker_wait(w, &backoff, tries, err))
+            return err->code;
+    }
+    fault_point("load.claim");
+    return ERR_OK;
+}
+
+/* Takes the claim anew; *done: the batch had been committed. */
+static enum err_code worker_reclaim(struct worker *w, bool *done, struct err *err)
+{
+    const struct batch *b = &w->batch;
+
+    if (claim_take(w->conn, &w->run->state, w->chunk->id, &w->claim, err))
+        return err->code;
+    *done = w->claim.rows_done == b->first_row + b->rows && w->claim.done == b->last;
+    if (!*done && w->claim.rows_done != b->first_row)
+        return err_set(err, ERR_LOAD_STATE,
+                       "'%s': the state says that %" PRIu64 " rows are loaded, %" PRIu64
+                       " or %" PRIu64 " are expected",
+                       w->chunk->path, w->claim.rows_done, b->first_row, b->first_row + b->rows);
+    return ERR_OK;
+}
+
+static bool worker_needs_insert(const struct worker *w)
+{
+    const struct load_run *run = w->run;
+
+    return !run->fast || atomic_load_explicit(&run->local_refused, memory_order_relaxed) ||
+           w->batch.rows == 0 || (run->max_load_row && batch_bytes(&w->batch) > run->max_load_row);
+}
+
+/* One try over a connection. */
+static enum err_code worker_try(struct worker *w, bool reclaim, bool *careful, bool *committed,
+                                struct err *err)
+{
+    enum batch_outcome outcome = BATCH_COMMITTED;
+    enum err_code rc = worker_connect(w, err);
+
+    if (!rc && reclaim)
+        rc = worker_reclaim(w, committed, err);
+    if (rc || *committed)
+        return rc;
+    if (*careful)
+        rc = careful_batch(w, err);
+    else
+        rc = fast_batch(w, &outcome, err);
+    if (rc)
+        return rc;
+    *committed = outcome == BATCH_COMMITTED;
+    *careful = *careful || outcome == BATCH_CAREFUL;
+    return ERR_OK;
+}
+
+static enum err_code worker_commit(struct worker *w, struct err *err)
+{
+    struct backoff backoff = {0};
+    bool careful = worker_needs_insert(w);
+    bool committed = false;
+    unsigned tries = 1;
+
+    for (bool reclaim = false; !committed; reclaim = true)
+        if (worker_try(w, reclaim, &careful, &committed, err) &&
+            worker_wait(w, &backoff, tries++, err))
+            return err->code;
+    if (careful && w->batch.rows > 0)
+        atomic_fetch_add_explicit(&w->run->careful_batches, 1, memory_order_relaxed);
+    return ERR_OK;
+}
+
+/* The batch is in the target. */
+static void worker_count(struct worker *w, uint64_t bytes)
+{
+    struct load_run *run = w->run;
+    const struct batch *b = &w->batch;
+
+    atomic_fetch_add_explicit(&w->table->rows, b->rows, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->table->bytes, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&run->rows_now, b->rows, memory_order_relaxed);
+    atomic_fetch_add_explicit(&run->progress->rows, b->rows, memory_order_relaxed);
+    atomic_fetch_add_explicit(&run->progress->bytes, bytes, memory_order_relaxed);
+    if (!b->last)
+        return;
+    atomic_fetch_add_explicit(&w->table->files, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&run->progress->pieces, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&run->chunks_done, 1, memory_order_relaxed);
+}
+
+/* The file's rows are as many as the manifest says: looked at before the last of them go in. */
+static enum err_code worker_look(const struct worker *w, struct err *err)
+{
+    const struct batch *b = &w->batch;
+    uint64_t rows = b->first_row + b->rows;
+
+    if (rows > w->chunk->rows || (b->last && rows != w->chunk->rows))
+        return err_set(err, ERR_CORRUPT,
+                       "'%s' holds %s %" PRIu64 " rows, the manifest says %" PRIu64, w->chunk->path,
+                       b->last ? "exactly" : "at least", rows, w->chunk->rows);
+    return ERR_OK;
+}
+
+static enum err_code worker_rows(struct worker *w, struct decoder *d, struct err *err)
+{
+    struct batch *b = &w->batch;
+    uint64_t bytes = w->claim.raw_off;
+
+    batch_start(b, w->table->hex, w->claim.rows_done, w->claim.raw_off);
+    do {
+        if (batch_fill(b, d, err) || worker_look(w, err) || worker_commit(w, err))
+            return err->code;
+        worker_count(w, b->last ? w->chunk->raw_bytes - bytes : b->raw_off - bytes);
+        bytes = b->raw_off;
+    } while (!b->last && !load_stopped(w->run));
+    return ERR_OK;
+}
+
+static enum err_code worker_chunk(struct worker *w, const struct load_chunk *job, struct err *err)
+{
+    uint64_t start_us = clock_mono_us();
+    struct decoder *d = NULL;
+    enum err_code rc;
+
+    w->table = job->table;
+    w->chunk = job->chunk;
+    rc = worker_claim(w, err);
+    if (rc)
+        goto out;
+    if (w->claim.done) { /* since the plan was made; whose claim it was is fenced now */
+        atomic_fetch_add_explicit(&w->run->chunks_done, 1, memory_order_relaxed);
+        goto out;
+    }
+    rc = dump_open_chunk(w->run->dump, w->chunk, w->claim.raw_off, w->claim.rows_done, &d, err);
+    if (!rc)
+        rc = worker_rows(w, d, err);
+out:
+    decoder_free(d);
+    atomic_fetch_add_explicit(&w->table->worker_us, clock_mono_us() - start_us,
+                              memory_order_relaxed);
+    return rc;
+}
+
+enum err_code worker_main(void *ctx, unsigned number, struct err *err)
+{
+    struct load_run *run = ctx;
+    struct worker w = {.run = run, .rows.max = SIZE_MAX / 4, .sql.max = SIZE_MAX / 4};
+    enum err_code rc = ERR_OK;
+
+    (void)number;
+    conn_thread_init();
+    batch_init(&w.batch, run->batch_bytes, run->batch_rows);
+    while (!rc && !load_stopped(run)) {
+        size_t i = atomic_fetch_add_explicit(&run->next, 1, memory_order_relaxed);
+
+        if (i >= run->chunk_count)
+            break;
+        rc = worker_chunk(&w, &run->chunks[i], err);
+    }
+    worker_disconnect(&w);
+    batch_release(&w.batch);
+    strbuf_release(&w.sql);
+    strbuf_release(&w.rows);
+    conn_thread_end();
+    return rc;
+}
