@@ -51,6 +51,7 @@ struct command {
 /* The table of commands (commands.c); NULL: no such command. */
 const struct command *command_find(const char *name);
 void command_usage(FILE *out);
+enum err_code command_verify(struct command_context *ctx, struct err *err);
 enum err_code command_help_words(struct command_context *ctx, struct err *err);
 enum err_code command_dump(struct command_context *ctx, struct err *err);
 enum err_code command_load(struct command_context *ctx, struct err *err);

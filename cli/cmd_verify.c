@@ -1,0 +1,95 @@
+/* ferry verify --input URL: options -> verify_config -> verify_input -> the faults, or what was
+ * found right. */
+#include "cli/opt_common.h"
+
+#include "common/base/log.h"
+#include "verify/verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct verify_opts {
+    const char *input;
+    unsigned threads, max_faults;
+};
+
+#define FIELD(f) offsetof(struct verify_opts, f)
+static const struct opt verify_opts_table[] = {{"input", 'i', OPT_STRING, FIELD(input), "URL",
+                                                "folder that holds the dump", NULL, 0, 0, false},
+                                               {"threads", 't', OPT_UINT, FIELD(threads), "N",
+                                                "files checked at once (4)", NULL, 1, 256, false},
+                                               {"max-faults", 0, OPT_UINT, FIELD(max_faults), "N",
+                                                "stop after so many faults (1000)", NULL, 1, 0,
+                                                false},
+                                               {.kind = OPT_END}};
+#undef FIELD
+
+static void report_print(const struct verify_report *r)
+{
+    char size[SIZE_TEXT_MAX];
+
+    for (size_t i = 0; i < r->fault_count; i++)
+        (void)printf("FAULT %s: %s\n", r->faults[i].path, r->faults[i].words);
+    size_text(r->stored_bytes, size);
+    (void)printf("dump %s: %" PRIu64 " files right, %" PRIu64 " rows in %" PRIu64
+                 " objects, %s stored, %zu faults\n",
+                 r->uuid, r->files, r->rows, r->tables, size, r->fault_count);
+}
+
+static enum err_code verify_with(const struct verify_opts *o, const struct general_opts *general,
+                                 const struct command_context *ctx, struct err *err)
+{
+    struct verify_config config = {.threads = o->threads, .max_faults = o->max_faults};
+    struct progress progress = {.stage = "verify"};
+    struct progress_printer *printer = NULL;
+    struct verify_report report = {0};
+    struct store *store = NULL;
+    enum err_code rc;
+
+    if (!o->input)
+        return err_set(err, ERR_USAGE, "no input: give --input FOLDER");
+    rc = store_open(o->input, false, &store, err);
+    if (rc)
+        return rc;
+    rc = progress_start(&printer, &progress, general_opts_progress(general), err);
+    if (!rc) {
+        rc = verify_input(&config, store, &progress, ctx->cancel, &report, err);
+        progress_stop(printer);
+        if (report.fault_count || (!rc && !general->quiet))
+            report_print(&report);
+    }
+    verify_report_release(&report);
+    store_free(store);
+    return rc;
+}
+
+enum err_code command_verify(struct command_context *ctx, struct err *err)
+{
+    struct verify_opts opts = {.threads = 4, .max_faults = 1000};
+    struct general_opts general = {0};
+    const struct opt_table tables[] = {{"Verify", verify_opts_table, &opts},
+                                       {"General", general_opts_table, &general}};
+    struct opt_set *set = NULL;
+    enum err_code rc;
+    int args = 0;
+
+    rc = opt_parse(&set, tables, 2, ctx->argc, ctx->argv, &args, err);
+    if (!rc && general.help) {
+        command_help(
+            "verify --input URL [OPTION]...",
+            "Checks a dump without any server: every file is there, whole and unchanged, its\n"
+            "rows parse and are as many as recorded, and the chunks of each table join up.\n"
+            "Names each fault; exit status 5.\n",
+            tables, 2);
+        goto out;
+    }
+    if (!rc)
+        rc = command_no_args(ctx, args, err);
+    if (!rc)
+        rc = general_opts_apply(&general, err);
+    if (!rc)
+        rc = verify_with(&opts, &general, ctx, err);
+out:
+    opt_set_free(set);
+    return rc;
+}
