@@ -3,7 +3,10 @@
  * An object (`ferry.lock`) that names its owner (host, pid, start, a random token, JSON). Made with
  * store_create, renewed every 10 s by a thread of the lease's own, stale after 60 s by the store's
  * clock. A stale or (with take_over) any lease of another is replaced. An owner whose object no
- * longer holds its token has lost the lease: `lost` is called on the lease's thread. */
+ * longer holds its token has lost the lease: `lost` is called on the lease's thread.
+ *
+ * Beside it, objects named PATH + ".take-" + 32 hex digits come and go (lease.c says what for): who
+ * compares a listing with something leaves out what begins with the lease's path. */
 #ifndef FERRY_STORE_LEASE_H
 #define FERRY_STORE_LEASE_H
 
@@ -15,7 +18,7 @@ struct lease_params {
     const char *what; /* "dump" */
     bool take_over;
     uint64_t renew_us;       /* 0: 10 s */
-    uint64_t stale_us;       /* 0: 60 s */
+    uint64_t stale_us;       /* 0: 60 s; several times renew_us, and the same for all */
     void (*lost)(void *ctx); /* may be NULL */
     void *ctx;
 };
