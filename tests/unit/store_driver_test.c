@@ -395,20 +395,11 @@ static void what_is_missing_has_its_own_code(void **state)
 
 static void paths_that_lead_elsewhere_are_refused(void **state)
 {
-    static const char *const paths[] = {"",
-                                        "/",
-                                        "/etc/passwd",
-                                        "a//b",
-                                        "a/",
-                                        "..",
-                                        "../x",
-                                        "a/../b",
-                                        ".",
-                                        "a/.",
-                                        "./a",
-                                        "a/..",
-                                        STORE_TEMP_PREFIX "1",
-                                        "a/" STORE_TEMP_PREFIX};
+    static const char temp[] = STORE_TEMP_PREFIX "1";
+    static const char temp_folder[] = STORE_TEMP_PREFIX "/a";
+    static const char *const paths[] = {"",    "/",    "/etc/passwd", "a//b",     "a/",
+                                        "..",  "../x", "a/../b",      ".",        "a/.",
+                                        "./a", "a/..", temp,          temp_folder};
     static const char *const prefixes[] = {"/", "../", "a/../", "a//", "./", "../../etc/pas"};
     struct store *s = store_of(state);
     struct strbuf got = {0};
