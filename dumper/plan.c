@@ -1,0 +1,347 @@
+/* What is dumped. Everything that cannot be dumped exactly is refused here, by name, before
+ * anything is locked or written. */
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/mysql/ident.h"
+#include "common/schema/read.h"
+#include "common/schema/select.h"
+#include "dumper/run.h"
+#include "formats/file_names.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define NAMED_MAX 10 /* tables that a message names */
+
+struct names { /* "a.b (MyISAM), c.d and 7 more" */
+    struct strbuf text;
+    size_t count;
+};
+
+static void names_add(struct names *n, const struct table *t, const char *what)
+{
+    if (n->count++ >= NAMED_MAX)
+        return;
+    if (n->count > 1)
+        strbuf_addstr(&n->text, ", ");
+    strbuf_add_name(&n->text, t->db, t->name);
+    if (what)
+        strbuf_addf(&n->text, " (%s)", what);
+}
+
+static const char *names_text(struct names *n)
+{
+    if (n->count > NAMED_MAX)
+        strbuf_addf(&n->text, " and %zu more", n->count - NAMED_MAX);
+    return strbuf_str(&n->text);
+}
+
+static bool plan_has_rows(const struct table *t)
+{
+    return t->kind == TABLE_BASE || t->kind == TABLE_VERSIONED;
+}
+
+/* The names of engines with transactions, each between commas. */
+static enum err_code plan_read_engines(struct dump_run *run, struct strbuf *engines,
+                                       struct err *err)
+{
+    struct result *r = NULL;
+    struct row row;
+    bool more = true;
+    enum err_code rc;
+
+    rc = conn_queryz(run->control,
+                     "SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'YES'", &r,
+                     err);
+    strbuf_addch(engines, ',');
+    while (!rc && more) {
+        rc = result_next(r, &row, &more, err);
+        if (!rc && more && row.cell[0]) {
+            for (unsigned long i = 0; i < row.len[0]; i++)
+                strbuf_addch(engines, row.cell[0][i]);
+            strbuf_addch(engines, ',');
+        }
+    }
+    result_free(r);
+    return rc;
+}
+
+static bool plan_engine_known(const struct strbuf *engines, const char *engine)
+{
+    size_t len = strlen(engine);
+
+    for (const char *at = strbuf_str(engines); *at; at++)
+        if (*at == ',' && strncasecmp(at + 1, engine, len) == 0 && at[1 + len] == ',')
+            return true;
+    return false;
+}
+
+/* A snapshot holds tables of transactional engines only. */
+static enum err_code plan_check_engines(struct dump_run *run, struct err *err)
+{
+    struct strbuf engines = {0};
+    struct names bad = {0};
+    enum err_code rc = ERR_OK;
+
+    if (run->config->consistency == CONSISTENCY_NONE || run->config->no_data)
+        return ERR_OK;
+    rc = plan_read_engines(run, &engines, err);
+    for (size_t i = 0; !rc && i < run->plan.count; i++) {
+        const struct table *t = run->plan.tables[i].table;
+
+        if (!t->engine || !plan_engine_known(&engines, t->engine))
+            names_add(&bad, t, t->engine ? t->engine : "no engine");
+    }
+    if (!rc && bad.count)
+        rc = err_set(err, ERR_DUMP_ENGINE, "of an engine without transactions: %s",
+                     names_text(&bad));
+    strbuf_release(&engines);
+    strbuf_release(&bad.text);
+    return rc;
+}
+
+static enum err_code plan_check_table(const struct table *t, struct err *err)
+{
+    unsigned dumped = 0;
+
+    if (!plan_has_rows(t) && t->kind != TABLE_VIEW && t->kind != TABLE_SEQUENCE)
+        return err_set(err, ERR_DUMP_TABLE,
+                       "'%s.%s' is neither a table nor a view that ferry knows: leave it out with "
+                       "--filter",
+                       t->db, t->name);
+    if (file_name_fits(t->db, t->name, err))
+        return err->code;
+    if (!plan_has_rows(t))
+        return ERR_OK;
+    for (unsigned i = 0; i < t->column_count; i++) {
+        const struct column *c = &t->columns[i];
+
+        if (!column_is_dumped(c))
+            continue;
+        dumped++;
+        if (c->type == TYPE_OTHER)
+            return err_set(err, ERR_DUMP_TABLE,
+                           "column '%s' of '%s.%s' has the type '%s', which ferry does not know",
+                           c->name, t->db, t->name, c->type_text);
+    }
+    if (!dumped)
+        return err_set(err, ERR_DUMP_TABLE, "'%s.%s' has no column that can be dumped", t->db,
+                       t->name);
+    if (t->kind == TABLE_VERSIONED)
+        log_event(LOG_WARN, "dump.table.versioned", F_STR("db", t->db), F_STR("table", t->name),
+                  F_STR("message", "only the present rows of a system-versioned table are dumped, "
+                                   "not their history"));
+    return ERR_OK;
+}
+
+static bool plan_key_usable(const struct table *t, const struct key *key)
+{
+    for (unsigned i = 0; key && i < key->part_count; i++)
+        if (key->parts[i].expression || !key_column_usable(&t->columns[key->parts[i].column]))
+            return false;
+    return key != NULL;
+}
+
+/* The key that earlier chunks were cut by, else the best one. */
+static enum err_code plan_choose_key(struct plan_table *p, struct err *err)
+{
+    const struct table *t = p->table;
+
+    p->key = NULL;
+    if (p->ledger->recorded && p->ledger->spans) {
+        for (unsigned i = 0; p->ledger->key && i < t->key_count; i++)
+            if (strcmp(t->keys[i].name, p->ledger->key) == 0)
+                p->key = &t->keys[i];
+        if (p->ledger->key && !plan_key_usable(t, p->key))
+            return err_set(err, ERR_DUMP_MOVED,
+                           "'%s.%s' has no key '%s' any more, by which its chunks were cut", t->db,
+                           t->name, p->ledger->key);
+        return ERR_OK;
+    }
+    p->key = table_best_key(t);
+    if (!plan_key_usable(t, p->key))
+        p->key = NULL;
+    return ERR_OK;
+}
+
+static enum err_code plan_add(struct dump_run *run, const struct table *t, struct err *err)
+{
+    struct plan *p = &run->plan;
+    struct ledger_table *done = ledger_find(run->ledger, t->db, t->name);
+    struct plan_table *to;
+    enum err_code rc;
+
+    rc = plan_check_table(t, err);
+    if (rc)
+        return rc;
+    if (!plan_has_rows(t)) {
+        if (t->kind == TABLE_VIEW && run->config->no_views)
+            return ERR_OK;
+        to = &p->others[p->other_count++];
+    } else {
+        p->table_total++;
+        p->bytes += t->data_bytes;
+        if (done && done->done)
+            return ERR_OK;
+        to = &p->tables[p->count++];
+    }
+    *to = (struct plan_table){.table = t, .ledger = done};
+    return ERR_OK;
+}
+
+/* Largest first, so that no worker is left with a large one at the end. */
+static int plan_compare(const void *a, const void *b)
+{
+    const struct table *x = ((const struct plan_table *)a)->table;
+    const struct table *y = ((const struct plan_table *)b)->table;
+    int order;
+
+    if (x->data_bytes != y->data_bytes)
+        return x->data_bytes < y->data_bytes ? 1 : -1;
+    order = strcmp(x->db, y->db);
+    return order ? order : strcmp(x->name, y->name);
+}
+
+/* Rows of earlier runs must still have their table. */
+static enum err_code plan_check_gone(const struct dump_run *run, struct err *err)
+{
+    for (size_t i = 0; i < run->ledger->table_count; i++) {
+        const struct ledger_table *l = run->ledger->tables[i];
+
+        if (l->recorded && l->is_table && !l->done &&
+            !schema_find(run->plan.schema, l->db, l->name))
+            return err_set(err, ERR_DUMP_MOVED, "'%s.%s', which is not finished, is not there",
+                           l->db, l->name);
+    }
+    return ERR_OK;
+}
+
+/* New ones get a number; all get their key. */
+static enum err_code plan_link(struct dump_run *run, struct plan_table *list, size_t count,
+                               struct err *err)
+{
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        struct plan_table *t = &list[i];
+
+        if (!t->ledger)
+            t->ledger = ledger_add_table(run->ledger, t->table->db, t->table->name);
+        t->ledger->is_table = plan_has_rows(t->table);
+        t->ledger->is_view = t->table->kind == TABLE_VIEW;
+        if (t->ledger->is_table)
+            rc = plan_choose_key(t, err);
+    }
+    return rc;
+}
+
+enum err_code dumper_plan(struct dump_run *run, struct err *err)
+{
+    const struct dump_config *config = run->config;
+    struct plan *p = &run->plan;
+    enum err_code rc;
+
+    rc = filter_new(config->filters, config->filter_count, config->case_sensitive, &p->filter, err);
+    if (rc)
+        return rc;
+    rc = schema_read(run->control, p->filter, &p->schema, err);
+    if (rc)
+        return rc;
+    if (!p->schema->table_count)
+        return err_set(err, ERR_DUMP_NO_TABLES, "no table or view matches the filter");
+    p->tables = xcalloc(p->schema->table_count, sizeof(*p->tables));
+    p->others = xcalloc(p->schema->table_count, sizeof(*p->others));
+    for (size_t i = 0; !rc && i < p->schema->table_count; i++)
+        rc = plan_add(run, &p->schema->tables[i], err);
+    if (rc)
+        return rc;
+    qsort(p->tables, p->count, sizeof(*p->tables), plan_compare);
+    rc = plan_check_engines(run, err);
+    if (!rc)
+        rc = plan_check_gone(run, err);
+    if (!rc)
+        rc = plan_link(run, p->tables, p->count, err);
+    if (!rc)
+        rc = plan_link(run, p->others, p->other_count, err);
+    ledger_sort(run->ledger);
+    return rc;
+}
+
+void dumper_plan_release(struct plan *p)
+{
+    free(p->tables);
+    free(p->others);
+    schema_free(p->schema);
+    filter_free(p->filter);
+    *p = (struct plan){0};
+}
+
+/* Tables that are there and not dumped. */
+static enum err_code plan_print_left_out(struct dump_run *run, struct err *err)
+{
+    struct result *r = NULL;
+    struct row row;
+    bool more = true;
+    enum err_code rc;
+
+    rc = conn_queryz(run->control,
+                     "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES "
+                     "ORDER BY TABLE_SCHEMA, TABLE_NAME",
+                     &r, err);
+    while (!rc && more) {
+        const char *why = NULL;
+
+        rc = result_next(r, &row, &more, err);
+        if (rc || !more || filter_is_system(row.cell[0]))
+            continue;
+        if (!filter_match_table(run->plan.filter, row.cell[0], row.cell[1]))
+            why = "--filter";
+        else if (run->config->no_views && strcmp(row.cell[2], "VIEW") == 0)
+            why = "--no-views";
+        if (why)
+            (void)printf("left out   %s.%s: %s\n", row.cell[0], row.cell[1], why);
+    }
+    result_free(r);
+    return rc;
+}
+
+static void plan_print_table(const struct plan_table *p)
+{
+    const struct table *t = p->table;
+    struct strbuf line = {0};
+    char size[SIZE_TEXT_MAX];
+
+    size_text(t->data_bytes, size);
+    strbuf_addf(&line, "table      %s.%s: about %s, %" PRIu64 " rows, ", t->db, t->name, size,
+                t->row_estimate);
+    if (p->key) {
+        strbuf_addf(&line, "key %s (", p->key->name);
+        for (unsigned i = 0; i < p->key->part_count; i++)
+            strbuf_addf(&line, "%s%s", i ? ", " : "", t->columns[p->key->parts[i].column].name);
+        strbuf_addch(&line, ')');
+    } else {
+        strbuf_addstr(&line, "no key: read by one worker, in one epoch");
+    }
+    if (p->ledger->rows)
+        strbuf_addf(&line, ", %" PRIu64 " rows done", p->ledger->rows);
+    for (unsigned i = 0; i < t->column_count; i++)
+        if (!column_is_dumped(&t->columns[i]))
+            strbuf_addf(&line, ", generated %s left out", t->columns[i].name);
+    (void)puts(strbuf_str(&line));
+    strbuf_release(&line);
+}
+
+enum err_code dumper_print_plan(struct dump_run *run, struct err *err)
+{
+    for (size_t i = 0; i < run->plan.count; i++)
+        plan_print_table(&run->plan.tables[i]);
+    for (size_t i = 0; i < run->plan.other_count; i++) {
+        const struct table *t = run->plan.others[i].table;
+
+        (void)printf("%-10s %s.%s\n", t->kind == TABLE_VIEW ? "view" : "sequence", t->db, t->name);
+    }
+    return plan_print_left_out(run, err);
+}

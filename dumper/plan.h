@@ -1,0 +1,27 @@
+/* dumper/plan.h: which objects are dumped, by which key, in what order; and what is refused. Made
+ * by the main thread before workers start, then read-only (but for what run.h says of `ledger`). */
+#ifndef FERRY_DUMPER_PLAN_H
+#define FERRY_DUMPER_PLAN_H
+
+#include "common/mysql/filter.h"
+#include "common/schema/model.h"
+#include "dumper/ledger.h"
+
+struct plan_table {
+    const struct table *table;
+    const struct key *key; /* chunks are cut by it; NULL: none */
+    struct ledger_table *ledger;
+};
+
+struct plan {
+    struct filter *filter;
+    struct schema *schema;
+    struct plan_table *tables; /* with rows, not done yet; the largest first */
+    size_t count;
+    struct plan_table *others; /* views and sequences */
+    size_t other_count;
+    size_t table_total; /* tables with rows, done ones too */
+    uint64_t bytes;     /* of all of them, by statistics */
+};
+
+#endif

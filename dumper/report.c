@@ -1,0 +1,62 @@
+#include "dumper/run.h"
+
+#include "common/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char *report_text(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
+}
+
+void dumper_report(const struct dump_run *run, struct dump_report *report)
+{
+    const struct ledger *l = run->ledger;
+    const struct epoch_record *first = &l->first;
+
+    report->tables = xcalloc(l->table_count + 1, sizeof(*report->tables));
+    for (size_t i = 0; i < l->table_count; i++) {
+        const struct ledger_table *t = l->tables[i];
+
+        if (!t->recorded)
+            continue;
+        report->tables[report->table_count++] = (struct dump_report_table){
+            .db = xstrdup(t->db),
+            .name = xstrdup(t->name),
+            .kind = t->is_table  ? "table"
+                    : t->is_view ? "view"
+                                 : "sequence",
+            .rows = t->rows,
+            .raw_bytes = t->raw_bytes,
+            .stored_bytes = t->stored_bytes,
+            .files = t->files,
+            .worker_us = t->worker_us,
+        };
+        report->rows += t->rows;
+        report->raw_bytes += t->raw_bytes;
+        report->stored_bytes += t->stored_bytes;
+        report->files += t->files;
+    }
+    report->files += l->file_count;
+    report->lock_us = run->lock_us;
+    report->epoch = run->epoch;
+    report->consistency = report_text(first->consistency);
+    report->log_file = report_text(first->log_file);
+    report->log_pos = first->log_pos;
+    report->gtid = report_text(first->gtid);
+    memcpy(report->uuid, l->dump.uuid, sizeof(report->uuid));
+}
+
+void dump_report_release(struct dump_report *r)
+{
+    for (size_t i = 0; i < r->table_count; i++) {
+        free(r->tables[i].db);
+        free(r->tables[i].name);
+    }
+    free(r->tables);
+    free(r->consistency);
+    free(r->log_file);
+    free(r->gtid);
+    *r = (struct dump_report){0};
+}

@@ -1,0 +1,305 @@
+/* What an output holds, and whether this command may go on with it. */
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "dumper/run.h"
+#include "formats/file_names.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum err_code dumper_stop_error(const struct dump_run *run, struct err *err)
+{
+    if (cancel_asked(run->cancel))
+        return err_set(err, ERR_INTERRUPTED, "interrupted; what is finished is kept");
+    return err_set(err, ERR_FAILED, "stopped");
+}
+
+struct look { /* what a first listing finds */
+    bool manifest;
+    char *foreign, *ours; /* one name of each, apart from the manifest and the lease */
+};
+
+static enum err_code look_at(void *ctx, const char *path, const struct store_info *info,
+                             struct err *err)
+{
+    struct look *look = ctx;
+    bool manifest = false;
+
+    (void)info;
+    (void)err;
+    if (strcmp(path, LOCK_FILE) == 0)
+        return ERR_OK;
+    if (!dumper_owns(path, &manifest)) {
+        if (!look->foreign)
+            look->foreign = xstrdup(path);
+    } else if (manifest) {
+        look->manifest = true;
+    } else if (!look->ours) {
+        look->ours = xstrdup(path);
+    }
+    return ERR_OK;
+}
+
+enum err_code dumper_look(const struct dump_run *run, struct err *err)
+{
+    struct look look = {0};
+    const char *other;
+    enum err_code rc = store_list(run->output, "", NULL, look_at, &look, err);
+
+    other = look.foreign ? look.foreign : look.ours;
+    if (!rc && !look.manifest && other)
+        rc = err_set(err, ERR_DUMP_OUTPUT_USED, "%s holds '%s' and no dump of ferry's",
+                     run->output->text, other);
+    else if (!rc && run->config->restart && look.foreign)
+        rc = err_set(err, ERR_DUMP_OUTPUT_USED,
+                     "%s holds '%s', which is not of a dump: --restart would leave it there",
+                     run->output->text, look.foreign);
+    free(look.foreign);
+    free(look.ours);
+    return rc;
+}
+
+static json_t *options_filter(const struct dump_config *config)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < config->filter_count; i++)
+        (void)json_array_append_new(list, json_string(config->filters[i]));
+    return list;
+}
+
+/* By their names on the command line, so that a message can name one. */
+char *dumper_options(const struct dump_config *config)
+{
+    json_t *o = json_object();
+    char *text;
+    char *copy;
+
+    (void)json_object_set_new(o, "case-sensitive", json_boolean(config->case_sensitive));
+    (void)json_object_set_new(o, "compress", json_string(config->compression.codec->name));
+    (void)json_object_set_new(o, "filter", options_filter(config));
+    (void)json_object_set_new(o, "format",
+                              json_string(config->format == ROW_FORMAT_SQL ? "sql" : "csv"));
+    (void)json_object_set_new(o, "no-data", json_boolean(config->no_data));
+    (void)json_object_set_new(o, "no-schemas", json_boolean(config->no_schemas));
+    (void)json_object_set_new(o, "no-views", json_boolean(config->no_views));
+    text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
+    copy = xstrdup(text ? text : "{}");
+    free(text);
+    json_decref(o);
+    return copy;
+}
+
+static enum err_code options_differ(const char *name, const json_t *then, const json_t *now,
+                                    struct err *err)
+{
+    char *before = then ? json_dumps(then, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    char *after = json_dumps(now, JSON_COMPACT | JSON_ENCODE_ANY);
+
+    (void)err_set(err, ERR_DUMP_OPTIONS, "--%s was %s when this dump began and is %s now", name,
+                  before ? before : "unknown", after ? after : "unknown");
+    free(before);
+    free(after);
+    return err->code;
+}
+
+static enum err_code resume_check_options(const struct dump_run *run, struct err *err)
+{
+    json_error_t bad;
+    json_t *then = json_loads(run->ledger->dump.options ? run->ledger->dump.options : "", 0, &bad);
+    json_t *now = json_loads(run->options, 0, &bad);
+    const char *name;
+    json_t *value;
+    enum err_code rc = ERR_OK;
+
+    if (!json_is_object(then))
+        rc = err_set(err, ERR_CORRUPT, "the dump record's options are no JSON object");
+    json_object_foreach(now, name, value)
+    {
+        const json_t *before = json_object_get(then, name);
+
+        if (!rc && !json_equal(before, value))
+            rc = options_differ(name, before, value, err);
+    }
+    json_decref(then);
+    json_decref(now);
+    return rc;
+}
+
+/* The consistency of the epochs there are; a snapshot and no snapshot do not mix. */
+static enum err_code resume_check_consistency(const struct dump_run *run, struct err *err)
+{
+    const char *then = run->ledger->first.consistency;
+    const char *now = run->config->consistency == CONSISTENCY_NONE ? "none" : "flush";
+
+    if (run->ledger->epochs && strcmp(then, now) != 0)
+        return err_set(err, ERR_DUMP_OPTIONS,
+                       "--consistency was '%s' when this dump began and is '%s' now", then, now);
+    return ERR_OK;
+}
+
+static enum err_code resume_read(struct dump_run *run, struct err *err)
+{
+    ledger_free(run->ledger);
+    run->ledger = ledger_new();
+    return ledger_read(run->ledger, run->output, err);
+}
+
+enum err_code dumper_resume(struct dump_run *run, struct err *err)
+{
+    enum err_code rc;
+
+    rc = store_discard_unfinished(run->output, "", err);
+    if (!rc && run->config->restart)
+        rc = dumper_wipe(run, err);
+    if (!rc)
+        rc = resume_read(run, err);
+    if (rc || !run->ledger->begun)
+        return rc;
+    if (run->ledger->ended)
+        return err_set(err, ERR_DUMP_FINISHED, "%s holds the finished dump %s", run->output->text,
+                       run->ledger->dump.uuid);
+    if (run->config->no_resume)
+        return err_set(err, ERR_DUMP_OUTPUT_USED,
+                       "%s holds the unfinished dump %s, and --no-resume was said",
+                       run->output->text, run->ledger->dump.uuid);
+    if (!run->ledger->epochs && resume_check_options(run, err)) {
+        err_clear(err); /* it had not begun to read: nothing is lost */
+        rc = dumper_wipe(run, err);
+        return rc ? rc : resume_read(run, err);
+    }
+    rc = resume_check_options(run, err);
+    if (!rc)
+        rc = resume_check_consistency(run, err);
+    if (!rc)
+        rc = dumper_check_files(run, err);
+    if (!rc)
+        log_event(LOG_INFO, "dump.continue", F_STR("dump", run->ledger->dump.uuid),
+                  F_U64("epochs", run->ledger->epochs),
+                  F_STR("message", "going on with the unfinished dump"));
+    return rc;
+}
+
+enum err_code dumper_same_source(const struct dump_run *run, struct err *err)
+{
+    const char *then = run->ledger->dump.source_uuid;
+
+    if (!run->ledger->begun || !then || strcmp(then, run->source_id) == 0)
+        return ERR_OK;
+    return err_set(err, ERR_DUMP_MOVED,
+                   "the dump was begun from the server %s (%s), this one is %s", then,
+                   run->ledger->dump.source_host ? run->ledger->dump.source_host : "host unknown",
+                   run->source_id);
+}
+
+/* A replica that writes no binlog of what it applies moves without its position. */
+static enum err_code moved_replica(struct dump_run *run, bool *hidden, struct err *err)
+{
+    struct result *r = NULL;
+    struct row row;
+    bool more = true;
+    bool logs = false;
+    const bool renamed = flavour_at_least(&run->flavour, VENDOR_MYSQL, 80022);
+    enum err_code rc;
+
+    *hidden = false;
+    rc = conn_queryz(run->control, "SHOW GLOBAL VARIABLES LIKE 'log\\_%\\_updates'", &r, err);
+    while (!rc && more) {
+        rc = result_next(r, &row, &more, err);
+        if (!rc && more && row.cell[1] && strcasecmp(row.cell[1], "ON") == 0)
+            logs = true;
+    }
+    result_free(r);
+    if (rc || logs)
+        return rc;
+    r = NULL;
+    rc = conn_queryz(run->control,
+                     run->flavour.vendor == VENDOR_MARIADB ? "SHOW ALL SLAVES STATUS"
+                     : renamed                             ? "SHOW REPLICA STATUS"
+                                                           : "SHOW SLAVE STATUS",
+                     &r, err);
+    if (rc == ERR_PRIVILEGE) { /* cannot be known */
+        err_clear(err);
+        *hidden = true;
+        return ERR_OK;
+    }
+    if (!rc)
+        rc = result_next(r, &row, hidden, err);
+    result_free(r);
+    return rc;
+}
+
+/* Databases that are kept out of the binlog change without a trace. */
+static enum err_code moved_filtered(struct dump_run *run, bool *hidden, struct err *err)
+{
+    const bool renamed = flavour_at_least(&run->flavour, VENDOR_MYSQL, 80200);
+    struct result *r = NULL;
+    struct row row;
+    bool more = false;
+    enum err_code rc;
+
+    rc = conn_queryz(run->control, renamed ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS", &r,
+                     err);
+    if (!rc)
+        rc = result_next(r, &row, &more, err);
+    *hidden = !rc && more && row.count >= 4 && (row.len[2] || row.len[3]);
+    result_free(r);
+    return rc;
+}
+
+/* After a restart of the server the file is another one; the GTID set still tells, if every
+ * transaction has one and the binlog cannot have lost any. */
+static bool moved_gtid_equal(struct dump_run *run, const struct position *then)
+{
+    struct err ignored = ERR_INIT;
+    char *value = NULL;
+    bool equal = false;
+
+    if (!then->gtid || !then->gtid[0] || strcmp(then->gtid, run->position.gtid) != 0)
+        return false;
+    if (!conn_value(run->control, "SELECT @@sync_binlog", &value, &ignored))
+        equal = value && strcmp(value, "1") == 0;
+    free(value);
+    value = NULL;
+    if (equal && run->flavour.vendor == VENDOR_MYSQL &&
+        !conn_value(run->control, "SELECT @@gtid_mode", &value, &ignored))
+        equal = value && strcmp(value, "ON") == 0;
+    free(value);
+    return equal;
+}
+
+enum err_code dumper_same_position(struct dump_run *run, struct err *err)
+{
+    const struct epoch_record *first = &run->ledger->first;
+    const struct position then = {first->log_file, first->log_pos, first->gtid};
+    bool hidden = false;
+    enum err_code rc;
+
+    if (!run->ledger->epochs || strcmp(run->consistency, "none") == 0)
+        return ERR_OK;
+    if (!then.file || !run->position.file)
+        return err_set(err, ERR_DUMP_MOVED,
+                       "the source writes no binlog: whether it has changed since the first "
+                       "snapshot cannot be known");
+    if (!position_equal(&then, &run->position) && !moved_gtid_equal(run, &then))
+        return err_set(err, ERR_DUMP_MOVED,
+                       "the first snapshot was at %s:%" PRIu64 " (GTID '%s'), the source is now at "
+                       "%s:%" PRIu64 " (GTID '%s')",
+                       then.file, then.offset, then.gtid ? then.gtid : "", run->position.file,
+                       run->position.offset, run->position.gtid);
+    rc = moved_replica(run, &hidden, err);
+    if (!rc && hidden)
+        return err_set(err, ERR_DUMP_MOVED,
+                       "the source may be a replica with log_slave_updates=OFF: whether it has "
+                       "changed since the first snapshot cannot be known");
+    if (!rc)
+        rc = moved_filtered(run, &hidden, err);
+    if (!rc && hidden)
+        return err_set(err, ERR_DUMP_MOVED,
+                       "the source keeps databases out of its binlog: whether they have changed "
+                       "since the first snapshot cannot be known");
+    return rc;
+}

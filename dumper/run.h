@@ -1,0 +1,135 @@
+/* dumper/run.h: what the files of the dumper share. The essay is in dump_run.c. */
+#ifndef FERRY_DUMPER_RUN_H
+#define FERRY_DUMPER_RUN_H
+
+#include "common/base/strbuf.h"
+#include "common/mysql/conn.h"
+#include "common/mysql/position.h"
+#include "common/store/lease.h"
+#include "dumper/dump.h"
+#include "dumper/ledger.h"
+#include "dumper/plan.h"
+#include "dumper/span.h"
+#include "dumper/table_sql.h"
+#include "formats/manifest.h"
+
+#include <pthread.h>
+
+struct worker { /* one thread's; its connection is handed from phase to phase */
+    struct dump_run *run;
+    struct conn *conn;
+    struct arena *arena; /* of `read` and `encoder`'s shape */
+    const struct plan_table *table;
+    struct table_sql *read;
+    struct encoder *encoder;
+    struct strbuf sql;
+    struct strbuf rows; /* encoded and not yet written */
+    bool stopped;       /* it ended because others asked it to */
+};
+
+struct dump_run {
+    const struct dump_config *config;
+    const struct server_url *source;
+    struct store *output;
+    struct progress *progress;
+    const struct cancel *cancel; /* the user's */
+    struct cancel stop;          /* a worker has failed, or the lease or the manifest is lost */
+
+    struct conn *control; /* the main thread's */
+    struct flavour flavour;
+    struct source_identity identity;
+    char *source_id; /* tells servers apart, for the record */
+    struct lease *lease;
+    struct manifest *manifest;
+    struct plan plan;
+    char *options; /* JSON of what shapes the output */
+
+    const char *consistency; /* taken: "flush", "none" */
+    struct position position;
+    unsigned epoch;
+    uint64_t lock_us; /* that the lock was held */
+
+    struct worker *workers;
+    struct span_queue *queue;
+    atomic_size_t next; /* table of the phase that goes through all of them */
+
+    pthread_mutex_t lock;  /* guards what follows while workers run */
+    struct ledger *ledger; /* its by-name lookups are not used meanwhile */
+};
+
+static inline bool dumper_stopped(const struct dump_run *run)
+{
+    return cancel_asked(run->cancel) || cancel_asked(&run->stop);
+}
+/* ERR_INTERRUPTED when the user asked; else ERR_FAILED, and why is known elsewhere. */
+MUST_CHECK enum err_code dumper_stop_error(const struct dump_run *run, struct err *err);
+
+/* ---- plan.c ---- */
+MUST_CHECK enum err_code dumper_plan(struct dump_run *run, struct err *err);
+void dumper_plan_release(struct plan *p);
+/* What would be dumped, and what is left out and why, to stdout. */
+MUST_CHECK enum err_code dumper_print_plan(struct dump_run *run, struct err *err);
+
+/* ---- resume.c: the output before anything is written ---- */
+/* The output is empty or holds a dump: ERR_DUMP_OUTPUT_USED. Takes no lease. */
+MUST_CHECK enum err_code dumper_look(const struct dump_run *run, struct err *err);
+/* Reads the manifest into run->ledger, after --restart has emptied the output; refuses what cannot
+ * be continued as it is asked for. */
+MUST_CHECK enum err_code dumper_resume(struct dump_run *run, struct err *err);
+/* The source is the server of the earlier runs. */
+MUST_CHECK enum err_code dumper_same_source(const struct dump_run *run, struct err *err);
+/* A new snapshot may join those of earlier epochs: ERR_DUMP_MOVED. After run->position is read. */
+MUST_CHECK enum err_code dumper_same_position(struct dump_run *run, struct err *err);
+char *dumper_options(const struct dump_config *config);
+
+/* ---- files.c: the listing ---- */
+/* Every recorded file is there with its length (ERR_DUMP_FILE_MISSING, ERR_CORRUPT); files of a
+ * dump's names without a record are deleted. */
+MUST_CHECK enum err_code dumper_check_files(struct dump_run *run, struct err *err);
+/* Deletes all files of a dump's names, the manifest last. */
+MUST_CHECK enum err_code dumper_wipe(struct dump_run *run, struct err *err);
+/* Whether `path` is one of a dump's names; `*manifest`: a segment. */
+bool dumper_owns(const char *path, bool *manifest);
+
+/* ---- snapshot.c ---- */
+/* Opens the workers' connections, and proves on them that every table can be read. */
+MUST_CHECK enum err_code dumper_connect(struct dump_run *run, struct err *err);
+/* A reading of no row: fails as a reading would, and holds the table for the transaction. */
+MUST_CHECK enum err_code dumper_probe(struct worker *w, const struct plan_table *t,
+                                      struct err *err);
+/* Opens the workers' snapshots, of one instant (--consistency flush), and reads its position. */
+MUST_CHECK enum err_code dumper_snapshot(struct dump_run *run, struct err *err);
+void dumper_disconnect(struct dump_run *run);
+
+/* ---- worker.c ---- */
+/* Has w->read and w->encoder made for the table. */
+void dumper_worker_prepare(struct worker *w, const struct plan_table *t);
+void dumper_worker_release(struct worker *w);
+pool_work_fn dumper_worker_main;
+
+/* The table is finished if no span of it is open: its table_done record. */
+MUST_CHECK enum err_code dumper_table_done(struct dump_run *run, const struct plan_table *t,
+                                           struct err *err);
+
+/* ---- chunk.c ---- */
+/* Reads the span to its end, or to where it splits it. Takes the span. */
+MUST_CHECK enum err_code dumper_read_span(struct worker *w, struct span *s, struct err *err);
+
+/* ---- split.c ---- */
+/* Cuts (m, s->hi] off into a new span on the queue if a key m well inside is found. */
+MUST_CHECK enum err_code dumper_split(struct worker *w, struct span *s, uint64_t chunk_rows,
+                                      struct err *err);
+
+/* ---- schema_files.c ---- */
+/* The table's definition: read, compared with the plan and the record; schema file and table record
+ * are written where they are missing. In the worker's transaction, which holds the table from then
+ * on. */
+MUST_CHECK enum err_code dumper_begin_table(struct worker *w, struct plan_table *t,
+                                            struct err *err);
+/* Databases, views and sequences. */
+MUST_CHECK enum err_code dumper_write_schemas(struct dump_run *run, struct err *err);
+
+/* ---- report.c ---- */
+void dumper_report(const struct dump_run *run, struct dump_report *report);
+
+#endif
