@@ -2,7 +2,7 @@
  * product.
  *
  * SQL: a header of SET statements in version comments (NAMES utf8mb4, time_zone,
- * NO_AUTO_VALUE_ON_ZERO, foreign_key_checks), then INSERT INTO `t` (`a`,`b`)
+ * foreign_key_checks, sql_mode), then INSERT INTO `t` (`a`,`b`)
  * VALUES\n(1,'x'),\n(2,NULL);\n   with statements of at most `statement_bytes` (one row at least).
  *   Text in '...' with backslash escapes (\0 \n \r \Z \' \\), bytes and BIT as x'..', numbers bare,
  * NULL. CSV: the dialect on which Dumpling and TiDB Lightning agree by default: ',' '"' CRLF, a
@@ -30,8 +30,8 @@ struct row_shape { /* what both sides know of a table's rows; borrowed, must out
 };
 
 struct encoder;
-/* `statement_bytes` is for SQL only. `mariadb_header`: plain SET statements guarded for MariaDB
- * too. */
+/* `statement_bytes` is for SQL only: a statement with its head and ";\n" is not longer, unless one
+ * row is. */
 struct encoder *encoder_new(enum row_format format, const struct row_shape *shape,
                             size_t statement_bytes);
 /* Each appends to `out`. begin: the file's header. row: one row. end: closes an open statement;
@@ -52,8 +52,15 @@ struct decoder_params {
                            raw_off + what the source holds */
     uint64_t start_row; /* rows before it */
     size_t max_row;     /* bytes; a longer one is ERR_LIMIT; 0: 1 GiB */
+    size_t buffer;      /* bytes read at a time, and the memory taken unless a row is larger; 0: 256
+                           KiB */
+    /* For CSV files made by others: */
+    bool csv_no_header; /* the first line is a row */
+    bool csv_open_end;  /* the last line may lack its line end; a cut in it goes unseen then */
 };
-/* Takes `source`. The file name for messages is borrowed. */
+/* Takes `source`. The file name for messages is borrowed. An INSERT into another table than
+ * shape->table (NULL: any) or with other columns than the shape's is ERR_FORMAT, as is a CSV header
+ * with other names; letters' case does not matter there. */
 struct decoder *decoder_new(const struct decoder_params *p, struct source *source,
                             const char *file);
 /* *more false at the clean end of the file. A file that ends inside a statement, a row with another
