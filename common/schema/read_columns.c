@@ -34,15 +34,13 @@ enum column_cell {
     C_ROW_TIME
 };
 
-/* "'it''s'" without its quotes and escapes; *len shrinks. */
-static void unquote(char *text, size_t *len)
+/* "'it''s'" without its quotes and escapes. */
+static void add_unquoted(struct strbuf *out, const char *text, size_t len)
 {
-    size_t to = 0;
-
-    for (size_t i = 1; i + 1 < *len; i++) {
+    for (size_t i = 1; i + 1 < len; i++) {
         char ch = text[i];
 
-        if (ch == '\\' && i + 2 < *len) {
+        if (ch == '\\' && i + 2 < len) {
             ch = text[++i];
             if (ch == 'n')
                 ch = '\n';
@@ -51,37 +49,41 @@ static void unquote(char *text, size_t *len)
         } else if (ch == '\'') {
             i++;
         }
-        text[to++] = ch;
+        strbuf_addch(out, ch);
     }
-    *len = to;
 }
 
 /* MariaDB prints a literal as SQL and NULL as a word since 10.2.7; elsewhere text is bare. */
 static const char *default_text(struct reader *r, const struct row *row)
 {
-    static const char now[] = "current_timestamp(";
+    static const char now[] = "current_timestamp";
     const char *cell = row->cell[C_DEFAULT];
     size_t len = row->len[C_DEFAULT];
+    struct strbuf out = {0};
     const char *text;
-    char *copy;
 
     if (!cell || !flavour_at_least(r->flavour, VENDOR_MARIADB, 100207))
         return reader_text(r, row, C_DEFAULT);
     if (reader_is(row, C_DEFAULT, "NULL"))
         return NULL;
-    if (reader_is(row, C_DEFAULT, "current_timestamp()"))
-        return intern_add(&r->strings, "CURRENT_TIMESTAMP", 17);
-    if (len < 2 || (cell[0] != '\'' && strncmp(cell, now, sizeof(now) - 1) != 0))
-        return reader_text(r, row, C_DEFAULT);
-    copy = xmalloc(len);
-    memcpy(copy, cell, len);
-    if (cell[0] == '\'')
-        unquote(copy, &len);
-    else
-        memcpy(copy, "CURRENT_TIMESTAMP", 17);
-    text = intern_add(&r->strings, copy, len);
-    free(copy);
+    if (reader_is(row, C_DEFAULT, "current_timestamp()")) {
+        strbuf_addstr(&out, "CURRENT_TIMESTAMP");
+    } else if (len >= sizeof(now) && memcmp(cell, now, sizeof(now) - 1) == 0) {
+        strbuf_addstr(&out, "CURRENT_TIMESTAMP"); /* and "(3)" */
+        strbuf_add(&out, cell + sizeof(now) - 1, len - (sizeof(now) - 1));
+    } else if (len >= 2 && cell[0] == '\'') {
+        add_unquoted(&out, cell, len);
+    } else {
+        strbuf_add(&out, cell, len);
+    }
+    text = intern_add(&r->strings, strbuf_str(&out), out.len);
+    strbuf_release(&out);
     return text;
+}
+
+static bool is_printed_escape(char ch)
+{
+    return ch == 'n' || ch == 'r' || ch == '0';
 }
 
 /* TiDB prints a backslash of a label as it is, the others doubled; but newline, carriage return and
@@ -99,7 +101,7 @@ static const char *type_text(struct reader *r, const struct row *row)
         return reader_text(r, row, C_TYPE);
     for (size_t i = 0; i < len; i++) {
         strbuf_addch(&text, cell[i]);
-        if (cell[i] == '\\' && !(i + 1 < len && memchr("nr0", cell[i + 1], 3)))
+        if (cell[i] == '\\' && !(i + 1 < len && is_printed_escape(cell[i + 1])))
             strbuf_addch(&text, '\\');
     }
     interned = intern_add(&r->strings, strbuf_str(&text), text.len);
