@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define DECODER_BUFFER ((size_t)256 << 10)
+#define DECODER_BUFFER_MIN ((size_t)16) /* for what is looked at as one: a byte order mark */
 #define DECODER_MAX_ROW ((size_t)1 << 30)
 #define DECODER_FOUND_BYTES 32 /* of the file, quoted in messages */
 
@@ -22,6 +23,8 @@ struct decoder *decoder_new(const struct decoder_params *p, struct source *sourc
     d->file = file;
     d->max_row = p->max_row ? p->max_row : DECODER_MAX_ROW;
     d->cap = p->buffer ? p->buffer : DECODER_BUFFER;
+    if (d->cap < DECODER_BUFFER_MIN)
+        d->cap = DECODER_BUFFER_MIN;
     d->csv_open_end = p->csv_open_end;
     d->base = p->raw_off;
     d->start_off = d->row_off = p->start_off;
