@@ -487,7 +487,7 @@ static enum err_code end_check(const struct dump_plan *p, struct err *err)
     const struct dump *d = p->dump;
     uint64_t rows = 0;
     uint64_t raw_bytes = 0;
-    uint64_t files = d->file_count;
+    uint64_t files = p->file_count; /* each record, also where a later one has its path */
     enum err_code rc;
 
     if (!d->complete)

@@ -1,5 +1,6 @@
 #include "formats/dump_write.h"
 
+/* NOLINTNEXTLINE(readability-function-size): the contract's seven parameters */
 enum err_code dump_file_open(struct store *s, const char *path,
                              const struct compression *compression, uint64_t *raw_bytes,
                              struct digest *digest, struct sink **out, struct err *err)

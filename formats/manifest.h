@@ -103,7 +103,7 @@ struct end_record { /* nothing comes behind it */
     int64_t at_us;
     uint64_t tables; /* views and sequences too */
     uint64_t rows, raw_bytes;
-    uint64_t files; /* of schemas and of chunks */
+    uint64_t files; /* file records, and chunks with a file */
 };
 
 enum record_kind {

@@ -79,7 +79,7 @@ static enum err_code manifest_write_segment(struct manifest *m, const struct str
     enum err_code rc;
 
     (void)snprintf(path, sizeof path, MANIFEST_FOLDER "%06" PRIu64 ".jsonl", m->segment + 1);
-    fault_point("manifest-segment");
+    fault_point("manifest.before-segment");
     rc = store_create(m->store, path, strbuf_str(text), text->len, err);
     if (rc == ERR_STORE_EXISTS)
         return err_set(err, ERR_LOCKED,
@@ -88,7 +88,7 @@ static enum err_code manifest_write_segment(struct manifest *m, const struct str
     if (rc)
         return err_wrap(err, "manifest");
     m->segment++;
-    fault_point("manifest-segment-done");
+    fault_point("manifest.after-segment");
     return ERR_OK;
 }
 

@@ -140,13 +140,7 @@ static void names_release(char **names, unsigned count)
     free((void *)names);
 }
 
-static void columns_release(struct column_record *list, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        fields_release(&columns, &list[i]);
-    free(list);
-}
-
+/* What one field owns; FIELD_COLUMNS is record_release's. */
 static void field_release(const struct record_field *f, void *base)
 {
     void *at = field_at(base, f->offset);
@@ -170,8 +164,6 @@ static void field_release(const struct record_field *f, void *base)
         names_release(*(char ***)at, *count);
         break;
     case FIELD_COLUMNS:
-        columns_release(*(struct column_record **)at, *count);
-        break;
     case FIELD_UUID:
     case FIELD_UINT:
     case FIELD_U64:
@@ -181,7 +173,7 @@ static void field_release(const struct record_field *f, void *base)
     }
 }
 
-void fields_release(const struct record_layout *layout, void *base)
+static void fields_release(const struct record_layout *layout, void *base)
 {
     for (size_t i = 0; i < layout->count; i++)
         field_release(&layout->fields[i], base);
@@ -189,6 +181,11 @@ void fields_release(const struct record_layout *layout, void *base)
 
 void record_release(struct record *r)
 {
+    if (r->kind == RECORD_TABLE) {
+        for (unsigned i = 0; i < r->u.table.column_count; i++)
+            fields_release(&columns, &r->u.table.columns[i]);
+        free(r->u.table.columns);
+    }
     fields_release(record_layout(r->kind), r);
     memset(r, 0, sizeof *r);
 }

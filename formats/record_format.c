@@ -125,21 +125,6 @@ static void names_put(struct strbuf *out, char *const *names, unsigned count)
     strbuf_addch(out, ']');
 }
 
-static void fields_put(struct strbuf *out, const struct record_layout *layout, const void *base);
-
-static void columns_put(struct strbuf *out, const struct column_record *columns, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        size_t start = out->len + 1;
-
-        strbuf_addch(out, i ? ',' : '[');
-        fields_put(out, column_layout(), &columns[i]);
-        out->str[start] = '{'; /* where the first member has its comma */
-        strbuf_addch(out, '}');
-    }
-    strbuf_addch(out, ']');
-}
-
 /* true: the value is one that is left out. */
 static bool field_is_absent(const struct record_field *f, const void *base)
 {
@@ -206,27 +191,36 @@ static void value_put(struct strbuf *out, const struct record_field *f, const vo
     case FIELD_NAMES:
         names_put(out, *(char *const *const *)at, *count);
         break;
-    case FIELD_COLUMNS:
-        columns_put(out, *(const struct column_record *const *)at, *count);
-        break;
-    case FIELD_DIGEST: /* several members: digest_put */
+    case FIELD_COLUMNS: /* columns_put */
+    case FIELD_DIGEST:  /* digest_put */
         break;
     }
 }
 
-/* Each member with a comma in front. */
-static void fields_put(struct strbuf *out, const struct record_layout *layout, const void *base)
+static void member_put(struct strbuf *out, const struct record_field *f, const void *base)
 {
-    for (size_t i = 0; i < layout->count; i++) {
-        const struct record_field *f = &layout->fields[i];
+    if (field_is_absent(f, base))
+        return;
+    name_put(out, f->name);
+    value_put(out, f, base);
+}
 
-        if (f->kind == FIELD_DIGEST) {
-            digest_put(out, field_at_const(base, f->offset));
-        } else if (!field_is_absent(f, base)) {
-            name_put(out, f->name);
-            value_put(out, f, base);
-        }
+static void columns_put(struct strbuf *out, const char *name, const struct column_record *columns,
+                        unsigned count)
+{
+    const struct record_layout *layout = column_layout();
+
+    name_put(out, name);
+    for (unsigned i = 0; i < count; i++) {
+        size_t start = out->len + 1;
+
+        strbuf_addch(out, i ? ',' : '[');
+        for (size_t j = 0; j < layout->count; j++)
+            member_put(out, &layout->fields[j], &columns[i]);
+        out->str[start] = '{'; /* where the first member has its comma */
+        strbuf_addch(out, '}');
     }
+    strbuf_addch(out, ']');
 }
 
 void record_format(const struct record *r, struct strbuf *out)
@@ -235,7 +229,16 @@ void record_format(const struct record *r, struct strbuf *out)
     size_t start = out->len;
 
     strbuf_addf(out, "{\"record\":\"%s\"", layout->name);
-    fields_put(out, layout, r);
+    for (size_t i = 0; i < layout->count; i++) {
+        const struct record_field *f = &layout->fields[i];
+
+        if (f->kind == FIELD_DIGEST)
+            digest_put(out, field_at_const(r, f->offset));
+        else if (f->kind != FIELD_COLUMNS)
+            member_put(out, f, r);
+        else if (!field_is_absent(f, r))
+            columns_put(out, f->name, r->u.table.columns, r->u.table.column_count);
+    }
     strbuf_addf(out, RECORD_CRC_KEY "%08lx\"}\n",
                 crc32_z(0, (const unsigned char *)out->str + start, out->len - start));
 }

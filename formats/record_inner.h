@@ -44,8 +44,6 @@ const struct record_layout *record_layout(enum record_kind kind);
 /* NULL: no such kind. */
 const struct record_layout *record_layout_find(const char *name, enum record_kind *kind);
 const struct record_layout *column_layout(void);
-/* Frees what the fields own in `base`, a struct record or column_record. */
-void fields_release(const struct record_layout *layout, void *base);
 
 /* As record_parse; *skip true (and nothing in *r): a kind that is not known, and that says it may
  * be left out. */

@@ -247,27 +247,6 @@ static enum err_code digest_read(const json_t *object, struct digest *d, struct 
     return digest_blocks_read(json_object_get(object, "blocks"), d, err);
 }
 
-static enum err_code fields_read(const struct record_layout *layout, const json_t *object,
-                                 void *base, struct err *err);
-
-static enum err_code columns_read(const char *name, const json_t *json, struct column_record **out,
-                                  unsigned *count, struct err *err)
-{
-    size_t size = json_array_size(json);
-
-    if (size == 0 || size > UINT_MAX)
-        return member_bad(name, "is not a list of columns", err);
-    *out = xcalloc(size, sizeof **out);
-    *count = (unsigned)size; /* all zero is fine to release */
-    for (unsigned i = 0; i < *count; i++) {
-        enum err_code rc = fields_read(column_layout(), json_array_get(json, i), &(*out)[i], err);
-
-        if (rc)
-            return err_wrap(err, "column %u", i + 1);
-    }
-    return ERR_OK;
-}
-
 static bool field_may_be_absent(enum field_kind kind)
 {
     return kind == FIELD_TEXT_OPT || kind == FIELD_PATH_OPT || kind == FIELD_BOOL ||
@@ -306,32 +285,65 @@ static enum err_code field_read(const struct record_field *f, const json_t *json
         return bound_read(f->name, json, at, err);
     case FIELD_NAMES:
         return names_read(f->name, json, at, count, err);
-    case FIELD_COLUMNS:
-        return columns_read(f->name, json, at, count, err);
-    case FIELD_DIGEST: /* several members: digest_read */
+    case FIELD_COLUMNS: /* columns_read */
+    case FIELD_DIGEST:  /* digest_read */
         break;
     }
     return ERR_OK;
 }
 
-static enum err_code fields_read(const struct record_layout *layout, const json_t *object,
-                                 void *base, struct err *err)
+static enum err_code member_read(const struct record_field *f, const json_t *object, void *base,
+                                 struct err *err)
 {
-    for (size_t i = 0; i < layout->count; i++) {
+    const json_t *json = json_object_get(object, f->name);
+
+    if (json)
+        return field_read(f, json, base, err);
+    return field_may_be_absent(f->kind) ? ERR_OK : member_bad(f->name, "is missing", err);
+}
+
+static enum err_code column_read(const json_t *object, struct column_record *c, struct err *err)
+{
+    const struct record_layout *layout = column_layout();
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; !rc && i < layout->count; i++)
+        rc = member_read(&layout->fields[i], object, c, err);
+    return rc;
+}
+
+static enum err_code columns_read(const json_t *json, struct table_record *t, struct err *err)
+{
+    size_t size = json_array_size(json);
+
+    if (!json)
+        return ERR_OK;
+    if (size == 0 || size > UINT_MAX)
+        return member_bad("columns", "is not a list of columns", err);
+    t->columns = xcalloc(size, sizeof *t->columns);
+    t->column_count = (unsigned)size; /* all zero is fine to release */
+    for (unsigned i = 0; i < t->column_count; i++)
+        if (column_read(json_array_get(json, i), &t->columns[i], err))
+            return err_wrap(err, "column %u", i + 1);
+    return ERR_OK;
+}
+
+static enum err_code fields_read(const struct record_layout *layout, const json_t *object,
+                                 struct record *r, struct err *err)
+{
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; !rc && i < layout->count; i++) {
         const struct record_field *f = &layout->fields[i];
-        const json_t *json = json_object_get(object, f->name);
-        enum err_code rc = ERR_OK;
 
         if (f->kind == FIELD_DIGEST)
-            rc = digest_read(object, field_at(base, f->offset), err);
-        else if (json)
-            rc = field_read(f, json, base, err);
-        else if (!field_may_be_absent(f->kind))
-            rc = member_bad(f->name, "is missing", err);
-        if (rc)
-            return rc;
+            rc = digest_read(object, field_at(r, f->offset), err);
+        else if (f->kind == FIELD_COLUMNS)
+            rc = columns_read(json_object_get(object, f->name), &r->u.table, err);
+        else
+            rc = member_read(f, object, r, err);
     }
-    return ERR_OK;
+    return rc;
 }
 
 /* What the members must be together, so that no reader has to ask again. */

@@ -139,7 +139,7 @@ static void plans_a_whole_dump(void **state)
                           TABLE_OF(3, "b", "v", "view") TABLE_OF(2, "db", "s", "sequence")
                               TABLE(1, "t") SPAN(1, 1, 0) SPAN(1, 2, 1) CHUNK(1, 2, 3, YES)
                                   CHUNK(1, 1, 1, NO) EMPTY(1, 1, NO) CHUNK(1, 1, 2, YES)
-                                      DONE(1, 6, 30, 3) END(3, 6, 30, 6));
+                                      DONE(1, 6, 30, 3) END(3, 6, 30, 7));
     d = dump_opened(store_of(state), false);
     assert_true(d->complete);
     assert_string_equal(d->info.uuid, UUID);
@@ -212,91 +212,90 @@ static void void_forgets_chunks(void **state)
     dump_free(d);
 }
 
+#define AT(line) "manifest segment '000001.jsonl' line " #line ": "
+static const struct {
+    const char *name, *records;
+    enum err_code code;
+    const char *msg;
+} contradictions[] = {
+    {"no end", START, ERR_DUMP_INCOMPLETE,
+     "the dump in mem: has no end record: it is not finished"},
+    {"dump record late", EPOCH(1) DUMP, ERR_CORRUPT, AT(1) "the first record is no dump record"},
+    {"two dump records", DUMP DUMP, ERR_CORRUPT, AT(2) "a second dump record"},
+    {"format not known", DUMP_OF("parquet") END(0, 0, 0, 0), ERR_DUMP_VERSION,
+     "the dump is of format 'parquet', which this ferry does not know"},
+    {"kind not known", DUMP TABLE_OF(1, "db", "t", "graph"), ERR_DUMP_VERSION,
+     AT(2) "a table of kind 'graph', which this ferry does not know"},
+    {"epoch gap", DUMP EPOCH(2), ERR_CORRUPT, AT(2) "epoch 2 comes behind epoch 0"},
+    {"epoch twice", DUMP EPOCH(1) EPOCH(1), ERR_CORRUPT, AT(3) "epoch 1 comes behind epoch 1"},
+    {"table twice", START TABLE(1, "u"), ERR_CORRUPT, AT(4) "a second record of table 1"},
+    {"table 0", DUMP TABLE(0, "u"), ERR_CORRUPT, AT(2) "a table of number 0"},
+    {"name twice", START TABLE(2, "t1") END(2, 0, 0, 0), ERR_CORRUPT,
+     "two tables are called 'db.t1'"},
+    {"key of no column",
+     DUMP "{\"record\":\"table\",\"table\":1,\"epoch\":1,\"db\":\"db\",\"name\":\"t\","
+          "\"kind\":\"table\",\"key\":\"k\",\"key_columns\":[\"x\"],\"data_bytes\":0\n",
+     ERR_CORRUPT, AT(2) "key 'k' is of a column 'x' that is not there"},
+    {"span of no table", START SPAN(2, 1, 0), ERR_CORRUPT, AT(4) "table 2 is not known"},
+    {"span twice", START SPAN(1, 1, 0) SPAN(1, 1, 0), ERR_CORRUPT,
+     AT(5) "a second span 1 of table 1"},
+    {"span of no parent", START SPAN(1, 1, 0) SPAN(1, 3, 2), ERR_CORRUPT,
+     AT(5) "span 2 of table 1 is not known"},
+    {"span of a done table", START DONE(1, 0, 0, 0) SPAN(1, 1, 0), ERR_CORRUPT,
+     AT(5) "a span of table 1, which is done"},
+    {"chunk of no table", START CHUNK(7, 1, 1, NO), ERR_CORRUPT, AT(4) "table 7 is not known"},
+    {"chunk of no span", START CHUNK(1, 1, 1, NO), ERR_CORRUPT,
+     AT(4) "span 1 of table 1 is not known"},
+    {"chunk of a voided span", START SPAN(1, 1, 0) VOID(1) CHUNK(1, 1, 1, NO), ERR_CORRUPT,
+     AT(6) "span 1 of table 1 is not known"},
+    {"chunk behind the last", START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) CHUNK(1, 1, 2, NO),
+     ERR_CORRUPT, AT(6) "a chunk of span 1 of table 1, which has ended"},
+    {"chunk of no epoch", START SPAN(1, 1, 0) CHUNK_OF(1, 1, 1, 2, 2, YES), ERR_CORRUPT,
+     AT(5) "epoch 2 is not known"},
+    {"chunk number too large", START SPAN(1, 1, 0) CHUNK(1, 1, 4294967296, YES), ERR_CORRUPT,
+     AT(5) "chunk number 4294967296 is too large"},
+    {"chunk number twice",
+     START SPAN(1, 1, 0) SPAN(1, 2, 1) CHUNK(1, 2, 4, YES) CHUNK(1, 1, 4, YES) DONE(1, 4, 20, 2)
+         END(1, 4, 20, 2),
+     ERR_CORRUPT, "table 'db.t1' has two chunks of number 4"},
+    {"void of no table", START VOID(2), ERR_CORRUPT, AT(4) "table 2 is not known"},
+    {"done twice", START DONE(1, 0, 0, 0) DONE(1, 0, 0, 0), ERR_CORRUPT,
+     AT(5) "table 'db.t1': it was done before"},
+    {"done of no table", START DONE(3, 0, 0, 0), ERR_CORRUPT, AT(4) "table 3 is not known"},
+    {"open span at the end", START SPAN(1, 1, 0) CHUNK(1, 1, 1, NO) DONE(1, 2, 10, 1), ERR_CORRUPT,
+     AT(6) "table 'db.t1': 1 of its 1 spans have not ended"},
+    {"rows of a table", START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) DONE(1, 3, 10, 1), ERR_CORRUPT,
+     AT(6) "table 'db.t1': 3 rows are recorded as done, there are 2"},
+    {"bytes of a table", START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) DONE(1, 2, 11, 1), ERR_CORRUPT,
+     AT(6) "table 'db.t1': 11 raw bytes are recorded as done, there are 10"},
+    {"files of a table", START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) DONE(1, 2, 10, 2), ERR_CORRUPT,
+     AT(6) "table 'db.t1': 2 files are recorded as done, there are 1"},
+    {"table not done", START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) END(1, 2, 10, 1), ERR_CORRUPT,
+     "table 'db.t1' is not done, but the dump has ended"},
+    {"table voided", START VOID(1) END(1, 0, 0, 0), ERR_CORRUPT,
+     "table 'db.t1' is not done, but the dump has ended"},
+    {"tables of the dump", START END(2, 0, 0, 0), ERR_CORRUPT,
+     "the end record: 2 tables are recorded as done, there are 1"},
+    {"rows of the dump", START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) DONE(1, 2, 10, 1) END(1, 1, 10, 1),
+     ERR_CORRUPT, "the end record: 1 rows are recorded as done, there are 2"},
+    {"files of the dump", START FILE_OF("x", 1) END(1, 0, 0, 2), ERR_CORRUPT,
+     "the end record: 2 files are recorded as done, there are 1"},
+    {"behind the end", START END(1, 0, 0, 0) VOID(1), ERR_CORRUPT,
+     AT(5) "a record behind the end record"},
+};
+
 static void refuses_contradictions(void **state)
 {
-#define AT(line) "manifest segment '000001.jsonl' line " #line ": "
-    static const struct {
-        const char *name, *records;
-        enum err_code code;
-        const char *msg;
-    } cases[] = {
-        {"no end", START, ERR_DUMP_INCOMPLETE,
-         "the dump in mem: has no end record: it is not finished"},
-        {"dump record late", EPOCH(1) DUMP, ERR_CORRUPT,
-         AT(1) "the first record is no dump record"},
-        {"two dump records", DUMP DUMP, ERR_CORRUPT, AT(2) "a second dump record"},
-        {"format not known", DUMP_OF("parquet") END(0, 0, 0, 0), ERR_DUMP_VERSION,
-         "the dump is of format 'parquet', which this ferry does not know"},
-        {"kind not known", DUMP TABLE_OF(1, "db", "t", "graph"), ERR_DUMP_VERSION,
-         AT(2) "a table of kind 'graph', which this ferry does not know"},
-        {"epoch gap", DUMP EPOCH(2), ERR_CORRUPT, AT(2) "epoch 2 comes behind epoch 0"},
-        {"epoch twice", DUMP EPOCH(1) EPOCH(1), ERR_CORRUPT, AT(3) "epoch 1 comes behind epoch 1"},
-        {"table twice", START TABLE(1, "u"), ERR_CORRUPT, AT(4) "a second record of table 1"},
-        {"table 0", DUMP TABLE(0, "u"), ERR_CORRUPT, AT(2) "a table of number 0"},
-        {"name twice", START TABLE(2, "t1") END(2, 0, 0, 0), ERR_CORRUPT,
-         "two tables are called 'db.t1'"},
-        {"key of no column",
-         DUMP "{\"record\":\"table\",\"table\":1,\"epoch\":1,\"db\":\"db\",\"name\":\"t\","
-              "\"kind\":\"table\",\"key\":\"k\",\"key_columns\":[\"x\"],\"data_bytes\":0\n",
-         ERR_CORRUPT, AT(2) "key 'k' is of a column 'x' that is not there"},
-        {"span of no table", START SPAN(2, 1, 0), ERR_CORRUPT, AT(4) "table 2 is not known"},
-        {"span twice", START SPAN(1, 1, 0) SPAN(1, 1, 0), ERR_CORRUPT,
-         AT(5) "a second span 1 of table 1"},
-        {"span of no parent", START SPAN(1, 1, 0) SPAN(1, 3, 2), ERR_CORRUPT,
-         AT(5) "span 2 of table 1 is not known"},
-        {"span of a done table", START DONE(1, 0, 0, 0) SPAN(1, 1, 0), ERR_CORRUPT,
-         AT(5) "a span of table 1, which is done"},
-        {"chunk of no table", START CHUNK(7, 1, 1, NO), ERR_CORRUPT, AT(4) "table 7 is not known"},
-        {"chunk of no span", START CHUNK(1, 1, 1, NO), ERR_CORRUPT,
-         AT(4) "span 1 of table 1 is not known"},
-        {"chunk of a voided span", START SPAN(1, 1, 0) VOID(1) CHUNK(1, 1, 1, NO), ERR_CORRUPT,
-         AT(6) "span 1 of table 1 is not known"},
-        {"chunk behind the last", START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) CHUNK(1, 1, 2, NO),
-         ERR_CORRUPT, AT(6) "a chunk of span 1 of table 1, which has ended"},
-        {"chunk of no epoch", START SPAN(1, 1, 0) CHUNK_OF(1, 1, 1, 2, 2, YES), ERR_CORRUPT,
-         AT(5) "epoch 2 is not known"},
-        {"chunk number too large", START SPAN(1, 1, 0) CHUNK(1, 1, 4294967296, YES), ERR_CORRUPT,
-         AT(5) "chunk number 4294967296 is too large"},
-        {"chunk number twice",
-         START SPAN(1, 1, 0) SPAN(1, 2, 1) CHUNK(1, 2, 4, YES) CHUNK(1, 1, 4, YES) DONE(1, 4, 20, 2)
-             END(1, 4, 20, 2),
-         ERR_CORRUPT, "table 'db.t1' has two chunks of number 4"},
-        {"void of no table", START VOID(2), ERR_CORRUPT, AT(4) "table 2 is not known"},
-        {"done twice", START DONE(1, 0, 0, 0) DONE(1, 0, 0, 0), ERR_CORRUPT,
-         AT(5) "table 'db.t1': it was done before"},
-        {"done of no table", START DONE(3, 0, 0, 0), ERR_CORRUPT, AT(4) "table 3 is not known"},
-        {"open span at the end", START SPAN(1, 1, 0) CHUNK(1, 1, 1, NO) DONE(1, 2, 10, 1),
-         ERR_CORRUPT, AT(6) "table 'db.t1': 1 of its 1 spans have not ended"},
-        {"rows of a table", START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) DONE(1, 3, 10, 1), ERR_CORRUPT,
-         AT(6) "table 'db.t1': 3 rows are recorded as done, there are 2"},
-        {"bytes of a table", START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) DONE(1, 2, 11, 1), ERR_CORRUPT,
-         AT(6) "table 'db.t1': 11 raw bytes are recorded as done, there are 10"},
-        {"files of a table", START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) DONE(1, 2, 10, 2), ERR_CORRUPT,
-         AT(6) "table 'db.t1': 2 files are recorded as done, there are 1"},
-        {"table not done", START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) END(1, 2, 10, 1), ERR_CORRUPT,
-         "table 'db.t1' is not done, but the dump has ended"},
-        {"table voided", START VOID(1) END(1, 0, 0, 0), ERR_CORRUPT,
-         "table 'db.t1' is not done, but the dump has ended"},
-        {"tables of the dump", START END(2, 0, 0, 0), ERR_CORRUPT,
-         "the end record: 2 tables are recorded as done, there are 1"},
-        {"rows of the dump",
-         START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) DONE(1, 2, 10, 1) END(1, 1, 10, 1), ERR_CORRUPT,
-         "the end record: 1 rows are recorded as done, there are 2"},
-        {"files of the dump", START FILE_OF("x", 1) END(1, 0, 0, 2), ERR_CORRUPT,
-         "the end record: 2 files are recorded as done, there are 1"},
-        {"behind the end", START END(1, 0, 0, 0) VOID(1), ERR_CORRUPT,
-         AT(5) "a record behind the end record"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof contradictions / sizeof contradictions[0]; i++) {
         struct store *s = store_mem_new();
         struct dump *d = NULL;
         struct err err = ERR_INIT;
 
-        given_records(s, cases[i].records);
-        if (dump_open(s, false, &d, &err) != cases[i].code || strcmp(err.msg, cases[i].msg) != 0)
-            fail_msg("%s: %s", cases[i].name, err.msg);
+        given_records(s, contradictions[i].records);
+        if (dump_open(s, false, &d, &err) != contradictions[i].code ||
+            strcmp(err.msg, contradictions[i].msg) != 0)
+            fail_msg("%s: %s", contradictions[i].name, err.msg);
         assert_null(d);
         store_free(s);
     }

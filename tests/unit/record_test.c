@@ -353,99 +353,98 @@ static enum err_code parse_body(const char *body, struct record *r, struct err *
     "\"sql\", "                                                                                    \
     "\"compression\":\"none\",\"options\":{},\"started_us\":0"
 
+static const struct {
+    const char *body;
+    enum err_code code;
+    const char *msg;
+} bad_bodies[] = {
+    {"{\"x\":1", ERR_CORRUPT, "member 'record' is missing"},
+    {"{\"record\":7", ERR_CORRUPT, "member 'record' is missing"},
+    {"[\"x\":1", ERR_CORRUPT, "not a JSON object: ']' expected near ':'"},
+    {"{\"record\":\"void\",\"table\":1", ERR_CORRUPT, "'void' record: member 'epoch' is missing"},
+    {"{\"record\":\"void\",\"table\":1,\"table\":2,\"epoch\":1", ERR_CORRUPT,
+     "not a JSON object: duplicate object key near '\"table\"'"},
+    {"{\"record\":\"void\",\"table\":-1,\"epoch\":1", ERR_CORRUPT,
+     "'void' record: member 'table' is not a number"},
+    {"{\"record\":\"void\",\"table\":\"1x\",\"epoch\":1", ERR_CORRUPT,
+     "'void' record: member 'table' is not a number"},
+    {"{\"record\":\"void\",\"table\":\"\",\"epoch\":1", ERR_CORRUPT,
+     "'void' record: member 'table' is not a number"},
+    {"{\"record\":\"void\",\"table\":\"18446744073709551616\",\"epoch\":1", ERR_CORRUPT,
+     "'void' record: member 'table' is not a number"},
+    {"{\"record\":\"void\",\"table\":4294967296,\"epoch\":1", ERR_CORRUPT,
+     "'void' record: member 'table' is too large"},
+    {"{\"record\":\"void\",\"table\":1.5,\"epoch\":1", ERR_CORRUPT,
+     "'void' record: member 'table' is not a number"},
+    {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1", ERR_CORRUPT,
+     "'chunk' record: a chunk with 1 rows and no file"},
+    {CHUNK "\"number\":1,\"rows\":0,\"raw_bytes\":1,\"path\":\"a\"", ERR_CORRUPT,
+     "'chunk' record: a chunk with 0 rows and a file"},
+    {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1,\"path\":\"a\"", ERR_CORRUPT,
+     "'chunk' record: member 'sha256' is missing"},
+    {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1,\"path\":\"../a\"", ERR_CORRUPT,
+     "'chunk' record: member 'path' is not a path inside the dump"},
+    {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1,\"path\":\"/a\"", ERR_CORRUPT,
+     "'chunk' record: member 'path' is not a path inside the dump"},
+    {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1,\"path\":\"\"", ERR_CORRUPT,
+     "'chunk' record: member 'path' is not a path inside the dump"},
+    {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1,\"path\":\"a/./b\"", ERR_CORRUPT,
+     "'chunk' record: member 'path' is not a path inside the dump"},
+    {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1,\"path\":{\"hex\":\"6100\"}", ERR_CORRUPT,
+     "'chunk' record: member 'path' holds a NUL byte"},
+    {CHUNK "\"number\":0,\"rows\":0,\"raw_bytes\":0,\"last\":1", ERR_CORRUPT,
+     "'chunk' record: member 'last' is not true or false"},
+    {CHUNK "\"number\":0,\"rows\":0,\"raw_bytes\":0,\"lo\":[]", ERR_CORRUPT,
+     "'chunk' record: member 'lo' is not a list of cells"},
+    {CHUNK "\"number\":0,\"rows\":0,\"raw_bytes\":0,\"lo\":[\"a\",null]", ERR_CORRUPT,
+     "'chunk' record: member 'lo' is not a string"},
+    {CHUNK "\"number\":0,\"rows\":0,\"raw_bytes\":0,\"lo\":[{\"hex\":\"f\"}]", ERR_CORRUPT,
+     "'chunk' record: member 'lo' has bad hex digits"},
+    {CHUNK "\"number\":0,\"rows\":0,\"raw_bytes\":0,\"lo\":[{\"hex\":\"fg\"}]", ERR_CORRUPT,
+     "'chunk' record: member 'lo' has bad hex digits"},
+    {"{\"record\":\"file\",\"path\":\"a\",\"stored_bytes\":1,\"sha256\":\"00\"", ERR_CORRUPT,
+     "'file' record: member 'sha256' is not 64 hex digits"},
+    {"{\"record\":\"file\",\"path\":\"a\",\"stored_bytes\":1,\"sha256\":\"" SHA
+     "\",\"blocks\":\"\"",
+     ERR_CORRUPT, "'file' record: member 'blocks' does not fit stored_bytes"},
+    {"{\"record\":\"file\",\"path\":\"a\",\"stored_bytes\":\"18446744073709551615\","
+     "\"sha256\":\"" SHA "\",\"blocks\":\"\"",
+     ERR_CORRUPT, "'file' record: member 'blocks' does not fit stored_bytes"},
+    {"{\"record\":\"file\",\"path\":\"a\",\"stored_bytes\":1,\"sha256\":\"" SHA
+     "\",\"blocks\":\"012345678 abcdef\"",
+     ERR_CORRUPT, "'file' record: member 'blocks' has bad hex digits"},
+    {"{\"record\":\"table\",\"table\":1,\"epoch\":1,\"db\":\"d\",\"name\":\"n\",\"kind\":\"k\","
+     "\"columns\":[{\"name\":\"a\",\"type\":\"int\"},{\"name\":\"b\"}],\"data_bytes\":0",
+     ERR_CORRUPT, "'table' record: column 2: member 'type' is missing"},
+    {"{\"record\":\"table\",\"table\":1,\"epoch\":1,\"db\":\"d\",\"name\":\"n\",\"kind\":\"k\","
+     "\"key_columns\":[\"a\",1],\"data_bytes\":0",
+     ERR_CORRUPT, "'table' record: member 'key_columns' is not a string"},
+    {"{\"record\":\"dump\",\"version\":1,\"uuid\":\"8a5f\"", ERR_CORRUPT,
+     "'dump' record: member 'uuid' is not a UUID"},
+    {"{\"record\":\"dump\",\"version\":0," DUMP_REST, ERR_CORRUPT,
+     "'dump' record: member 'version' is 0"},
+    {"{\"record\":\"dump\"," DUMP_REST, ERR_CORRUPT, "member 'version' is not a number"},
+    {"{\"record\":\"dump\",\"version\":2," DUMP_REST, ERR_DUMP_VERSION,
+     "the dump is of format 2, this ferry reads up to 1"},
+    {"{\"record\":\"dump\",\"version\":\"99\",\"new\":1", ERR_DUMP_VERSION,
+     "the dump is of format 99, this ferry reads up to 1"},
+    {"{\"record\":\"binlog\",\"n\":1", ERR_DUMP_VERSION,
+     "a record of kind 'binlog', which this ferry does not know"},
+    {"{\"record\":\"binlog\",\"optional\":false", ERR_DUMP_VERSION,
+     "a record of kind 'binlog', which this ferry does not know"},
+    {"{\"record\":\"binlog\",\"optional\":true", ERR_DUMP_VERSION,
+     "a record of a newer kind, which may be left out"},
+};
+
 static void refuses_bad_members(void **state)
 {
-    static const struct {
-        const char *body;
-        enum err_code code;
-        const char *msg;
-    } cases[] = {
-        {"{\"x\":1", ERR_CORRUPT, "member 'record' is missing"},
-        {"{\"record\":7", ERR_CORRUPT, "member 'record' is missing"},
-        {"[\"x\":1", ERR_CORRUPT, "not a JSON object: ']' expected near ':'"},
-        {"{\"record\":\"void\",\"table\":1", ERR_CORRUPT,
-         "'void' record: member 'epoch' is missing"},
-        {"{\"record\":\"void\",\"table\":1,\"table\":2,\"epoch\":1", ERR_CORRUPT,
-         "not a JSON object: duplicate object key near '\"table\"'"},
-        {"{\"record\":\"void\",\"table\":-1,\"epoch\":1", ERR_CORRUPT,
-         "'void' record: member 'table' is not a number"},
-        {"{\"record\":\"void\",\"table\":\"1x\",\"epoch\":1", ERR_CORRUPT,
-         "'void' record: member 'table' is not a number"},
-        {"{\"record\":\"void\",\"table\":\"\",\"epoch\":1", ERR_CORRUPT,
-         "'void' record: member 'table' is not a number"},
-        {"{\"record\":\"void\",\"table\":\"18446744073709551616\",\"epoch\":1", ERR_CORRUPT,
-         "'void' record: member 'table' is not a number"},
-        {"{\"record\":\"void\",\"table\":4294967296,\"epoch\":1", ERR_CORRUPT,
-         "'void' record: member 'table' is too large"},
-        {"{\"record\":\"void\",\"table\":1.5,\"epoch\":1", ERR_CORRUPT,
-         "'void' record: member 'table' is not a number"},
-        {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1", ERR_CORRUPT,
-         "'chunk' record: a chunk with 1 rows and no file"},
-        {CHUNK "\"number\":1,\"rows\":0,\"raw_bytes\":1,\"path\":\"a\"", ERR_CORRUPT,
-         "'chunk' record: a chunk with 0 rows and a file"},
-        {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1,\"path\":\"a\"", ERR_CORRUPT,
-         "'chunk' record: member 'sha256' is missing"},
-        {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1,\"path\":\"../a\"", ERR_CORRUPT,
-         "'chunk' record: member 'path' is not a path inside the dump"},
-        {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1,\"path\":\"/a\"", ERR_CORRUPT,
-         "'chunk' record: member 'path' is not a path inside the dump"},
-        {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1,\"path\":\"\"", ERR_CORRUPT,
-         "'chunk' record: member 'path' is not a path inside the dump"},
-        {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1,\"path\":\"a/./b\"", ERR_CORRUPT,
-         "'chunk' record: member 'path' is not a path inside the dump"},
-        {CHUNK "\"number\":1,\"rows\":1,\"raw_bytes\":1,\"path\":{\"hex\":\"6100\"}", ERR_CORRUPT,
-         "'chunk' record: member 'path' holds a NUL byte"},
-        {CHUNK "\"number\":0,\"rows\":0,\"raw_bytes\":0,\"last\":1", ERR_CORRUPT,
-         "'chunk' record: member 'last' is not true or false"},
-        {CHUNK "\"number\":0,\"rows\":0,\"raw_bytes\":0,\"lo\":[]", ERR_CORRUPT,
-         "'chunk' record: member 'lo' is not a list of cells"},
-        {CHUNK "\"number\":0,\"rows\":0,\"raw_bytes\":0,\"lo\":[\"a\",null]", ERR_CORRUPT,
-         "'chunk' record: member 'lo' is not a string"},
-        {CHUNK "\"number\":0,\"rows\":0,\"raw_bytes\":0,\"lo\":[{\"hex\":\"f\"}]", ERR_CORRUPT,
-         "'chunk' record: member 'lo' has bad hex digits"},
-        {CHUNK "\"number\":0,\"rows\":0,\"raw_bytes\":0,\"lo\":[{\"hex\":\"fg\"}]", ERR_CORRUPT,
-         "'chunk' record: member 'lo' has bad hex digits"},
-        {"{\"record\":\"file\",\"path\":\"a\",\"stored_bytes\":1,\"sha256\":\"00\"", ERR_CORRUPT,
-         "'file' record: member 'sha256' is not 64 hex digits"},
-        {"{\"record\":\"file\",\"path\":\"a\",\"stored_bytes\":1,\"sha256\":\"" SHA
-         "\",\"blocks\":\"\"",
-         ERR_CORRUPT, "'file' record: member 'blocks' does not fit stored_bytes"},
-        {"{\"record\":\"file\",\"path\":\"a\",\"stored_bytes\":\"18446744073709551615\","
-         "\"sha256\":\"" SHA "\",\"blocks\":\"\"",
-         ERR_CORRUPT, "'file' record: member 'blocks' does not fit stored_bytes"},
-        {"{\"record\":\"file\",\"path\":\"a\",\"stored_bytes\":1,\"sha256\":\"" SHA
-         "\",\"blocks\":\"012345678 abcdef\"",
-         ERR_CORRUPT, "'file' record: member 'blocks' has bad hex digits"},
-        {"{\"record\":\"table\",\"table\":1,\"epoch\":1,\"db\":\"d\",\"name\":\"n\",\"kind\":\"k\","
-         "\"columns\":[{\"name\":\"a\",\"type\":\"int\"},{\"name\":\"b\"}],\"data_bytes\":0",
-         ERR_CORRUPT, "'table' record: column 2: member 'type' is missing"},
-        {"{\"record\":\"table\",\"table\":1,\"epoch\":1,\"db\":\"d\",\"name\":\"n\",\"kind\":\"k\","
-         "\"key_columns\":[\"a\",1],\"data_bytes\":0",
-         ERR_CORRUPT, "'table' record: member 'key_columns' is not a string"},
-        {"{\"record\":\"dump\",\"version\":1,\"uuid\":\"8a5f\"", ERR_CORRUPT,
-         "'dump' record: member 'uuid' is not a UUID"},
-        {"{\"record\":\"dump\",\"version\":0," DUMP_REST, ERR_CORRUPT,
-         "'dump' record: member 'version' is 0"},
-        {"{\"record\":\"dump\"," DUMP_REST, ERR_CORRUPT, "member 'version' is not a number"},
-        {"{\"record\":\"dump\",\"version\":2," DUMP_REST, ERR_DUMP_VERSION,
-         "the dump is of format 2, this ferry reads up to 1"},
-        {"{\"record\":\"dump\",\"version\":\"99\",\"new\":1", ERR_DUMP_VERSION,
-         "the dump is of format 99, this ferry reads up to 1"},
-        {"{\"record\":\"binlog\",\"n\":1", ERR_DUMP_VERSION,
-         "a record of kind 'binlog', which this ferry does not know"},
-        {"{\"record\":\"binlog\",\"optional\":false", ERR_DUMP_VERSION,
-         "a record of kind 'binlog', which this ferry does not know"},
-        {"{\"record\":\"binlog\",\"optional\":true", ERR_DUMP_VERSION,
-         "a record of a newer kind, which may be left out"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof bad_bodies / sizeof bad_bodies[0]; i++) {
         struct record r;
         struct err err = ERR_INIT;
 
-        assert_int_equal(parse_body(cases[i].body, &r, &err), cases[i].code);
-        assert_string_equal(err.msg, cases[i].msg);
+        assert_int_equal(parse_body(bad_bodies[i].body, &r, &err), bad_bodies[i].code);
+        assert_string_equal(err.msg, bad_bodies[i].msg);
     }
 }
 
