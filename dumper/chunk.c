@@ -295,7 +295,7 @@ enum err_code dumper_read_span(struct worker *w, struct span *s, struct err *err
             rc = dumper_stop_error(w->run, err);
             break;
         }
-        if (reading_should_split(&r))
+        while (!rc && reading_should_split(&r))
             rc = dumper_split(w, s, w->run->config->chunk_bytes / r.row_bytes + 1, err);
         if (!rc)
             rc = reading_chunk(&r, err);

@@ -343,6 +343,10 @@ static bool uuid_middle(struct cell lo, struct cell hi, struct strbuf *out)
     strbuf_release(&mid);
     for (size_t i = 0; i < 16; i++)
         a[swapped ? uuid_order[i] : i] = pa[i];
+    if (swapped) { /* else it would be ordered as none of them */
+        a[6] = (unsigned char)((a[6] & 0x0f) | 0x40);
+        a[8] = (unsigned char)((a[8] & 0x3f) | 0x80);
+    }
     for (size_t i = 0; i < 16; i++)
         strbuf_addf(out, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", (unsigned)a[i]);
     return true;

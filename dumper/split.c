@@ -9,7 +9,6 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "dumper/middle.h"
-#include "dumper/predicate.h"
 #include "dumper/run.h"
 
 #include <stdlib.h>
@@ -22,6 +21,7 @@ struct dive {
     const struct span *span;
     uint64_t side_rows;   /* that a side must have */
     struct bound low, up; /* keys between which is searched */
+    struct bound guess;   /* the last one */
     struct bound found;
 };
 
@@ -43,6 +43,15 @@ static enum err_code dive_query(struct dive *d, struct bound *key, bool *none, s
     return rc;
 }
 
+/* A key of (lo, hi]. */
+static void dive_range_sql(struct dive *d, const struct bound *lo, const struct bound *hi,
+                           bool down, uint64_t offset)
+{
+    const struct predicate list[] = {{KEY_GREATER, lo}, {KEY_LESS_EQUAL, hi}};
+
+    table_sql_key(d->w->read, list, 2, down, offset, &d->w->sql);
+}
+
 /* The key at one end of the span, where that end is open. */
 static enum err_code dive_end(struct dive *d, const struct bound *end, bool down, struct bound *key,
                               bool *none, struct err *err)
@@ -52,57 +61,47 @@ static enum err_code dive_end(struct dive *d, const struct bound *end, bool down
         bound_copy(key, end);
         return ERR_OK;
     }
-    table_sql_key(d->w->read, &d->span->lo, &d->span->hi, down, 0, &d->w->sql);
+    dive_range_sql(d, &d->span->lo, &d->span->hi, down, 0);
     return dive_query(d, key, none, err);
 }
 
 /* "key > low AND key < up AND key >= guess", or "< guess" from its end. */
-static void dive_guess_sql(struct dive *d, const struct bound *guess, bool down)
+static void dive_guess_sql(struct dive *d, bool down)
 {
-    const struct table_sql *s = d->w->read;
-    struct strbuf *out = &d->w->sql;
+    const struct predicate list[] = {{KEY_GREATER, &d->low},
+                                     {KEY_LESS, &d->up},
+                                     {down ? KEY_LESS : KEY_GREATER_EQUAL, &d->guess}};
 
-    strbuf_reset(out);
-    strbuf_addstr(out, "SELECT ");
-    strbuf_addstr(out, s->key_columns);
-    strbuf_addstr(out, s->from);
-    strbuf_addstr(out, " WHERE ");
-    predicate_compare(s->table, s->key, KEY_GREATER, &d->low, out);
-    strbuf_addstr(out, " AND ");
-    predicate_compare(s->table, s->key, KEY_LESS, &d->up, out);
-    strbuf_addstr(out, " AND ");
-    predicate_compare(s->table, s->key, down ? KEY_LESS : KEY_GREATER_EQUAL, guess, out);
-    strbuf_addstr(out, down ? s->order_down : s->order);
-    strbuf_addstr(out, " LIMIT 1");
+    table_sql_key(d->w->read, list, 3, down, 0, &d->w->sql);
 }
 
-/* Both ends' columns up to the first that differs, and a value between there. */
-static bool dive_guess(const struct dive *d, struct bound *guess)
+/* Both ends' columns up to the first that differs, and a value between there. The same guess again
+ * means that the server has another order than was thought: no more of them then. */
+static bool dive_guess(struct dive *d)
 {
     const struct key *key = d->w->read->key;
+    struct bound whole = d->low;
     struct strbuf mid = {0};
-    unsigned part = 0;
-    bool told;
+    unsigned part = bound_common(&d->low, &d->up);
+    bool again;
 
-    while (part < key->part_count && d->low.len[part] == d->up.len[part] &&
-           memcmp(d->low.cell[part], d->up.cell[part], d->low.len[part]) == 0)
-        part++;
-    if (part == key->part_count)
+    if (part == key->part_count ||
+        !key_middle(&d->w->read->table->columns[key->parts[part].column],
+                    (struct cell){d->low.cell[part], d->low.len[part]},
+                    (struct cell){d->up.cell[part], d->up.len[part]}, &mid)) {
+        strbuf_release(&mid);
         return false;
-    told = key_middle(&d->w->read->table->columns[key->parts[part].column],
-                      (struct cell){d->low.cell[part], d->low.len[part]},
-                      (struct cell){d->up.cell[part], d->up.len[part]}, &mid);
-    if (told) {
-        struct bound whole = d->low;
-
-        whole.count = part + 1;
-        bound_copy(guess, &whole);
-        free(guess->cell[part]);
-        guess->len[part] = mid.len;
-        guess->cell[part] = strbuf_detach(&mid);
     }
-    strbuf_release(&mid);
-    return told;
+    again = d->guess.count == part + 1 && bound_common(&d->guess, &d->low) >= part &&
+            d->guess.len[part] == mid.len &&
+            memcmp(d->guess.cell[part], strbuf_str(&mid), mid.len) == 0;
+    bound_release(&d->guess);
+    whole.count = part + 1;
+    bound_copy(&d->guess, &whole);
+    free(d->guess.cell[part]);
+    d->guess.len[part] = mid.len;
+    d->guess.cell[part] = strbuf_detach(&mid);
+    return !again;
 }
 
 /* Whether (lo, hi] has at least d->side_rows rows. */
@@ -113,7 +112,7 @@ static enum err_code dive_enough(struct dive *d, const struct bound *lo, const s
     bool none = false;
     enum err_code rc;
 
-    table_sql_key(d->w->read, lo, hi, false, d->side_rows - 1, &d->w->sql);
+    dive_range_sql(d, lo, hi, false, d->side_rows - 1);
     rc = dive_query(d, &ignored, &none, err);
     *enough = !none;
     bound_release(&ignored);
@@ -133,19 +132,18 @@ enum dive_step { DIVE_AGAIN, DIVE_FOUND, DIVE_OVER };
 /* One guess: found, or one end has come nearer. */
 static enum err_code dive_try(struct dive *d, enum dive_step *step, struct err *err)
 {
-    struct bound guess = {0};
     struct bound key = {0};
     bool none = false;
     bool enough = false;
     enum err_code rc = ERR_OK;
 
     *step = DIVE_OVER;
-    if (!dive_guess(d, &guess))
+    if (!dive_guess(d))
         return ERR_OK;
-    dive_guess_sql(d, &guess, false);
+    dive_guess_sql(d, false);
     rc = dive_query(d, &key, &none, err);
     if (!rc && none) {
-        dive_guess_sql(d, &guess, true);
+        dive_guess_sql(d, true);
         rc = dive_query(d, &key, &none, err);
         if (!rc && !none) {
             dive_move(&d->up, &key);
@@ -167,7 +165,6 @@ static enum err_code dive_try(struct dive *d, enum dive_step *step, struct err *
     dive_move(enough ? &d->found : &d->up, &key);
     *step = enough ? DIVE_FOUND : DIVE_AGAIN;
 out:
-    bound_release(&guess);
     bound_release(&key);
     return rc;
 }
@@ -199,7 +196,7 @@ static enum err_code dive_by_count(struct dive *d, uint64_t chunk_rows, struct e
     bool enough = false;
     enum err_code rc;
 
-    table_sql_key(d->w->read, &d->span->lo, &d->span->hi, false, chunk_rows, &d->w->sql);
+    dive_range_sql(d, &d->span->lo, &d->span->hi, false, chunk_rows);
     rc = dive_query(d, &key, &none, err);
     if (!rc && !none)
         rc = dive_enough(d, &key, &d->span->hi, &enough, err);
@@ -255,6 +252,7 @@ enum err_code dumper_split(struct worker *w, struct span *s, uint64_t chunk_rows
         s->no_split = true;
     bound_release(&d.low);
     bound_release(&d.up);
+    bound_release(&d.guess);
     bound_release(&d.found);
     return rc;
 }

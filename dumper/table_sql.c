@@ -3,7 +3,6 @@
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
 #include "common/schema/select.h"
-#include "dumper/predicate.h"
 
 #include <inttypes.h>
 #include <stdint.h>
@@ -66,8 +65,6 @@ static void table_sql_add_key(struct table_sql *s, struct arena *a, const struct
                               const unsigned *cells, struct strbuf *list)
 {
     struct strbuf keys = {0};
-    struct strbuf order = {0};
-    struct strbuf down = {0};
 
     s->key_cell = arena_alloc(a, s->key->part_count * sizeof(*s->key_cell));
     for (unsigned i = 0; i < s->key->part_count; i++) {
@@ -83,15 +80,8 @@ static void table_sql_add_key(struct table_sql *s, struct arena *a, const struct
         if (i)
             strbuf_addch(&keys, ',');
         key_select_expr(c, &keys);
-        strbuf_addstr(&order, i ? "," : " ORDER BY ");
-        strbuf_add_ident(&order, c->name);
-        strbuf_addstr(&down, i ? "," : " ORDER BY ");
-        strbuf_add_ident(&down, c->name);
-        strbuf_addstr(&down, " DESC");
     }
     s->key_columns = table_sql_detach(a, &keys);
-    s->order = table_sql_detach(a, &order);
-    s->order_down = table_sql_detach(a, &down);
 }
 
 struct table_sql *table_sql_new(struct arena *a, const struct table *t, const struct key *key,
@@ -118,17 +108,31 @@ struct table_sql *table_sql_new(struct arena *a, const struct table *t, const st
     return s;
 }
 
+/* By the key's columns from `first` on: the others have one value. */
+static void table_sql_order(const struct table_sql *s, unsigned first, bool down,
+                            struct strbuf *out)
+{
+    const char *before = " ORDER BY ";
+
+    for (unsigned i = first; i < s->key->part_count; i++, before = ",") {
+        strbuf_addstr(out, before);
+        strbuf_add_ident(out, s->table->columns[s->key->parts[i].column].name);
+        if (down)
+            strbuf_addstr(out, " DESC");
+    }
+}
+
 void table_sql_rows(const struct table_sql *s, const struct bound *lo, const struct bound *hi,
                     uint64_t limit, struct strbuf *out)
 {
+    const struct predicate range[] = {{KEY_GREATER, lo}, {KEY_LESS_EQUAL, hi}};
+
     strbuf_reset(out);
     strbuf_addstr(out, "SELECT /*!40001 SQL_NO_CACHE */ ");
     strbuf_addstr(out, s->columns);
     strbuf_addstr(out, s->from);
-    if (s->key) {
-        predicate_range(s->table, s->key, lo, hi, out);
-        strbuf_addstr(out, s->order);
-    }
+    if (s->key)
+        table_sql_order(s, predicate_where(s->table, s->key, range, 2, out), false, out);
     if (limit)
         strbuf_addf(out, " LIMIT %" PRIu64, limit);
 }
@@ -145,15 +149,14 @@ void table_sql_probe(const struct table_sql *s, struct strbuf *out)
     strbuf_addstr(out, " LIMIT 0");
 }
 
-void table_sql_key(const struct table_sql *s, const struct bound *lo, const struct bound *hi,
+void table_sql_key(const struct table_sql *s, const struct predicate *list, unsigned count,
                    bool down, uint64_t offset, struct strbuf *out)
 {
     strbuf_reset(out);
     strbuf_addstr(out, "SELECT ");
     strbuf_addstr(out, s->key_columns);
     strbuf_addstr(out, s->from);
-    predicate_range(s->table, s->key, lo, hi, out);
-    strbuf_addstr(out, down ? s->order_down : s->order);
+    table_sql_order(s, predicate_where(s->table, s->key, list, count, out), down, out);
     strbuf_addstr(out, " LIMIT 1");
     if (offset)
         strbuf_addf(out, " OFFSET %" PRIu64, offset);

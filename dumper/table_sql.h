@@ -6,7 +6,7 @@
 #include "common/mysql/flavour.h"
 #include "common/mysql/row.h"
 #include "common/schema/model.h"
-#include "formats/manifest.h"
+#include "dumper/predicate.h"
 #include "formats/row_codec.h"
 
 struct table_sql {
@@ -18,8 +18,7 @@ struct table_sql {
     char *columns;          /* the data columns, then the key's that are not among them */
     char *key_columns;      /* the key's alone; NULL without a key */
     char *from;             /* " FROM `db`.`t` FORCE INDEX (`k`)" */
-    char *order, *order_down;
-    unsigned *key_cell; /* where each part of the key stands in a row of `columns` */
+    unsigned *key_cell;     /* where each part of the key stands in a row of `columns` */
 };
 
 struct table_sql *table_sql_new(struct arena *a, const struct table *t, const struct key *key,
@@ -30,8 +29,9 @@ void table_sql_rows(const struct table_sql *s, const struct bound *lo, const str
                     uint64_t limit, struct strbuf *out);
 /* The data columns and then all that SELECT * gives, of no row: fails as a reading would. */
 void table_sql_probe(const struct table_sql *s, struct strbuf *out);
-/* The first (or last, `down`) key of (lo, hi], or the one after `offset` others. */
-void table_sql_key(const struct table_sql *s, const struct bound *lo, const struct bound *hi,
+/* The first (or last, `down`) key for which all of the list hold, or the one behind `offset`
+ * others. */
+void table_sql_key(const struct table_sql *s, const struct predicate *list, unsigned count,
                    bool down, uint64_t offset, struct strbuf *out);
 /* Copies the key of a row into `out` (released first); `key_row`: of table_sql_key, else of
  * table_sql_rows. */
