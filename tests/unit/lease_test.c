@@ -443,6 +443,162 @@ static void what_dead_takers_left_is_swept_up(void **state)
     assert_lists(s, "");
 }
 
+/* ---- what happens between two steps ---- */
+
+/* Stands before a store in memory; just before an object is created or written whose path begins
+ * with `at`, everything is ten minutes old and another one takes the lease, once. */
+struct moment {
+    struct store base;
+    struct store *real;
+    const char *at; /* NULL: has come */
+    bool writing;   /* else: creating */
+    bool old;
+    struct lease *other;
+    enum err_code other_rc;
+};
+
+static void moment_come(struct moment *m, const char *path, bool writing)
+{
+    struct err err = ERR_INIT;
+
+    if (!m->at || m->writing != writing || strncmp(path, m->at, strlen(m->at)) != 0)
+        return;
+    m->at = NULL;
+    m->old = true;
+    m->other_rc = lease_take(&m->base, &calm, &m->other, &err);
+    m->old = false;
+}
+
+static enum err_code moment_open_read(struct store *s, const char *path, uint64_t off, uint64_t len,
+                                      struct source **src, struct err *err)
+{
+    return store_open_read(((struct moment *)s)->real, path, off, len, src, err);
+}
+
+static enum err_code moment_open_write(struct store *s, const char *path, struct sink **sink,
+                                       struct err *err)
+{
+    moment_come((struct moment *)s, path, true);
+    return store_open_write(((struct moment *)s)->real, path, sink, err);
+}
+
+static enum err_code moment_create(struct store *s, const char *path, const void *buf, size_t len,
+                                   struct err *err)
+{
+    moment_come((struct moment *)s, path, false);
+    return store_create(((struct moment *)s)->real, path, buf, len, err);
+}
+
+static enum err_code moment_stat(struct store *s, const char *path, struct store_info *info,
+                                 struct err *err)
+{
+    struct moment *m = (struct moment *)s;
+    enum err_code rc = store_stat(m->real, path, info, err);
+
+    if (!rc && m->old)
+        info->mtime_us -= (int64_t)600000 * MS;
+    return rc;
+}
+
+static enum err_code moment_list(struct store *s, const char *prefix, const char *start,
+                                 store_list_fn *fn, void *ctx, struct err *err)
+{
+    return store_list(((struct moment *)s)->real, prefix, start, fn, ctx, err);
+}
+
+static enum err_code moment_remove(struct store *s, const char *path, struct err *err)
+{
+    return store_remove(((struct moment *)s)->real, path, err);
+}
+
+static enum err_code moment_now(struct store *s, int64_t *utc_us, struct err *err)
+{
+    return store_now(((struct moment *)s)->real, utc_us, err);
+}
+
+static const struct store_ops moment_ops = {
+    .scheme = "moment",
+    .open_read = moment_open_read,
+    .open_write = moment_open_write,
+    .create = moment_create,
+    .stat = moment_stat,
+    .list = moment_list,
+    .remove = moment_remove,
+    .now = moment_now,
+};
+
+static struct moment moment_of(void **state, const char *at, bool writing)
+{
+    static char text[] = "moment:";
+
+    return (struct moment){
+        .base = {&moment_ops, text}, .real = store_of(state), .at = at, .writing = writing};
+}
+
+/* Somebody takes the stale lock between our look at it and our right to change it. */
+static void a_quicker_taker_is_not_overwritten(void **state)
+{
+    static const char *const moments[] = {
+        "ferry.lock.take-" TOKEN_A, /* the right itself */
+        "ferry.lock.take-" TOKEN_B, /* that of a dead taker, who had it */
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct moment m = moment_of(state, moments[i], false);
+        struct err err = ERR_INIT;
+        struct lease *l = NULL;
+
+        given_lock(m.real, "ferry.lock", TOKEN_A, NULL);
+        if (i == 1)
+            given_lock(m.real, "ferry.lock.take-" TOKEN_A, TOKEN_B, NULL);
+        m.old = true;
+        assert_int_equal(lease_take(&m.base, &calm, &l, &err), ERR_LOCKED);
+        assert_null(m.at);
+        assert_int_equal(m.other_rc, ERR_OK);
+        assert_int_equal(lease_check(m.other, &err), ERR_OK);
+        lease_release(m.other);
+        assert_lists(m.real, "");
+    }
+}
+
+/* We stand still with the right in hand, so long that another takes it, too: two may lose, but
+ * never two win. */
+static void who_stood_still_while_writing_has_lost(void **state)
+{
+    struct moment m = moment_of(state, "ferry.lock", true);
+    struct err err = ERR_INIT;
+    struct lease *l = NULL;
+
+    given_lock(m.real, "ferry.lock", TOKEN_A, NULL);
+    m.old = true;
+    assert_int_equal(lease_take(&m.base, &calm, &l, &err), ERR_LOCKED);
+    assert_non_null(strstr(err.msg, "another ferry was quicker"));
+    assert_int_equal(m.other_rc, ERR_OK);
+    assert_int_equal(lease_check(m.other, &err), ERR_LOCKED);
+    lease_release(m.other);
+}
+
+/* The same to an owner who renews. */
+static void who_stood_still_while_renewing_has_lost(void **state)
+{
+    atomic_uint lost = 0;
+    const struct lease_params p = {.path = "ferry.lock",
+                                   .what = "dump",
+                                   .renew_us = 20 * MS,
+                                   .lost = count_lost,
+                                   .ctx = &lost};
+    struct moment m = moment_of(state, "ferry.lock", true);
+    struct err err = ERR_INIT;
+    struct lease *l = NULL;
+
+    assert_int_equal(lease_take(&m.base, &p, &l, &err), ERR_OK);
+    wait_for(&lost);
+    assert_int_equal(lease_check(l, &err), ERR_LOCKED);
+    lease_release(l);
+    assert_int_equal(m.other_rc, ERR_OK);
+    lease_release(m.other);
+}
+
 /* ---- processes ---- */
 
 /* A process that takes the lease and then is killed, or stopped (its id). */
@@ -566,6 +722,9 @@ int main(void)
         CASE(file, an_owner_that_was_stopped_finds_out),
         cmocka_unit_test(owners_are_told_apart),
         SUITE(mem),
+        CASE(mem, a_quicker_taker_is_not_overwritten),
+        CASE(mem, who_stood_still_while_writing_has_lost),
+        CASE(mem, who_stood_still_while_renewing_has_lost),
         SUITE(file),
         CASE(file, a_stale_lock_is_taken),
         CASE(file, a_lock_that_cannot_be_read_is_stale_by_age),
