@@ -4,8 +4,10 @@
 #include "common/base/mem.h"
 #include "tests/unit/cmocka_all.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <zlib.h>
 
 #define SHA                                                                                        \
@@ -468,6 +470,37 @@ static void passes_over_new_members(void **state)
     record_release(&r);
 }
 
+/* The examples of docs/format.md are what a reader takes. */
+static void reads_the_documentation(void **state)
+{
+    FILE *f = fopen("docs/format.md", "r");
+    char *line = NULL;
+    size_t cap = 0;
+    unsigned kinds = 0;
+
+    (void)state;
+    if (!f)
+        skip(); /* not started in the project's folder */
+    for (ssize_t len = getline(&line, &cap, f); len > 0; len = getline(&line, &cap, f)) {
+        struct record r;
+        struct err err = ERR_INIT;
+        char *again;
+
+        if (strncmp(line, "{\"record\"", 9) != 0)
+            continue;
+        if (record_parse(line, (size_t)len, &r, &err))
+            fail_msg("%s: %s", line, err.msg);
+        kinds |= 1U << r.kind;
+        again = line_of(&r);
+        assert_string_equal(again, line);
+        free(again);
+        record_release(&r);
+    }
+    assert_int_equal(kinds, (1U << (RECORD_END + 1)) - 1); /* each has one */
+    free(line);
+    (void)fclose(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,6 +515,7 @@ int main(void)
         cmocka_unit_test(notices_any_change),
         cmocka_unit_test(refuses_bad_members),
         cmocka_unit_test(passes_over_new_members),
+        cmocka_unit_test(reads_the_documentation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
