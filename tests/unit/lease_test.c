@@ -543,16 +543,18 @@ static void a_quicker_taker_is_not_overwritten(void **state)
         "ferry.lock.take-" TOKEN_B, /* that of a dead taker, who had it */
     };
 
-    for (size_t i = 0; i < 2; i++) {
-        struct moment m = moment_of(state, moments[i], false);
+    for (size_t i = 0; i < 4; i++) {
+        /* --take-over speaks of the one who was there first. */
+        const struct lease_params p = {.path = "ferry.lock", .what = "dump", .take_over = i >= 2};
+        struct moment m = moment_of(state, moments[i % 2], false);
         struct err err = ERR_INIT;
         struct lease *l = NULL;
 
         given_lock(m.real, "ferry.lock", TOKEN_A, NULL);
-        if (i == 1)
+        if (i % 2)
             given_lock(m.real, "ferry.lock.take-" TOKEN_A, TOKEN_B, NULL);
         m.old = true;
-        assert_int_equal(lease_take(&m.base, &calm, &l, &err), ERR_LOCKED);
+        assert_int_equal(lease_take(&m.base, &p, &l, &err), ERR_LOCKED);
         assert_null(m.at);
         assert_int_equal(m.other_rc, ERR_OK);
         assert_int_equal(lease_check(m.other, &err), ERR_OK);
