@@ -7,8 +7,9 @@
  *
  * A number is bare only where the literal is the value. '-0' is quoted, since the literal is minus
  * the integer 0, which has no sign; a literal without exponent is a DECIMAL before it becomes a
- * DOUBLE, so one with more than 30 digits behind the point or 65 in all would be cut; and anything
- * that is no number at all (an empty cell) is a string. */
+ * DOUBLE, so one of more digits than every server's DECIMAL has (30 behind the point, 65 in all) is
+ * quoted rather than left to a server's rounding; and what is no number at all (an empty cell) is a
+ * string. */
 #include "formats/encoder_driver.h"
 
 #define SQL_DECIMAL_DIGITS 65
