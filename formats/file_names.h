@@ -1,7 +1,9 @@
 /* formats/file_names.h: the names of a dump's files, those that Dumpling and mydumper use, so that
  * TiDB Lightning, myloader and IMPORT INTO read the dump as it is: DB-schema-create.sql,
  * DB.TABLE-schema.sql, DB.VIEW-schema-view.sql, DB-schema-post.sql, DB.TABLE.000000001.sql|csv,
- * then ".zst" or ".gz". Escaped as Dumpling does: bytes 0x00-0x1f, % " * . / : < > ? \ | and the
+ * then ".zst" or ".gz". Triggers are DB.TABLE-schema-trigger.sql, which Lightning leaves out
+ * (mydumper's "-schema-triggers" it would take for rows; both are parsed). Escaped as Dumpling
+ * does: bytes 0x00-0x1f, % " * . / : < > ? \ | and the
  * '-' of "-schema" become %XX (upper-case hex). */
 #ifndef FERRY_FORMATS_FILE_NAMES_H
 #define FERRY_FORMATS_FILE_NAMES_H
@@ -44,7 +46,8 @@ void file_name_data(struct strbuf *out, const char *db, const char *table, uint6
 /* ERR_LIMIT names the table whose file names a file system would refuse. */
 MUST_CHECK enum err_code file_name_fits(const char *db, const char *table, struct err *err);
 void file_name_escape(struct strbuf *out, const char *name);
-void file_name_parse(const char *path, struct file_name *out); /* never fails: FILE_OTHER */
+/* Never fails: FILE_OTHER, also for anything in a folder other than the manifest's. */
+void file_name_parse(const char *path, struct file_name *out);
 void file_name_release(struct file_name *n);
 
 #endif
