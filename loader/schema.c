@@ -22,7 +22,6 @@
 struct schema_job { /* shared by the connections that create objects of one kind */
     struct load_run *run;
     enum table_kind kind;
-    bool quiet; /* a failure may pass in a later round: not logged */
     atomic_size_t next;
     atomic_bool stop;
     atomic_size_t made, failed;
@@ -45,25 +44,25 @@ static void schema_warning(void *ctx, const char *words)
     log_event(LOG_WARN, "load.schema.warning", F_STR("object", t->label), F_STR("message", words));
 }
 
-/* Another process of this job may have been faster; whether that is allowed is asked of the job's
- * token. */
-static enum err_code schema_exists(struct load_run *run, struct conn *c, struct err *err)
+/* An earlier try, or another process of this job, may have made it; whether that is allowed is
+ * asked of the job's token. */
+static enum err_code schema_exists(struct load_run *run, struct conn *c, bool again,
+                                   struct err *err)
 {
     struct err made = *err;
 
-    if (run->job.resumed) {
-        err_clear(err);
-        return ERR_OK;
-    }
     err_clear(err);
+    if (again || run->job.resumed)
+        return ERR_OK;
     if (state_check(c, &run->state, err))
         return err->code;
     *err = made;
     return err->code;
 }
 
+/* `again`: an earlier try may have made it, its answer lost. */
 static enum err_code schema_create(struct load_run *run, struct conn *c, struct load_table *t,
-                                   struct err *err)
+                                   bool again, struct err *err)
 {
     struct strbuf text = {0};
     enum err_code rc;
@@ -73,7 +72,7 @@ static enum err_code schema_create(struct load_run *run, struct conn *c, struct 
         rc = ddl_run(c, t->dump->db, &text,
                      run->flavour.vendor == VENDOR_TIDB ? schema_warning : NULL, t, err);
     if (rc && err->server_errno == ER_TABLE_EXISTS)
-        rc = schema_exists(run, c, err);
+        rc = schema_exists(run, c, again, err);
     strbuf_release(&text);
     if (!rc)
         fault_point("load.schema.after-create");
@@ -92,7 +91,7 @@ static enum err_code schema_create_retry(struct load_run *run, struct conn **c,
         if (!*c)
             rc = conn_open(run->url, CONN_TARGET, "load", c, err);
         if (!rc)
-            rc = schema_create(run, *c, t, err);
+            rc = schema_create(run, *c, t, i > 1, err);
         if (!rc || !err_info(rc)->retryable || i == SCHEMA_TRIES)
             return rc;
         atomic_fetch_add(&run->retries, 1);
@@ -105,20 +104,22 @@ static enum err_code schema_create_retry(struct load_run *run, struct conn **c,
     }
 }
 
-/* Keeps the first failure; all of them are logged. */
+/* Keeps the first failure for load_run to return; the others are logged. */
 static void schema_failed(struct schema_job *job, const struct err *err)
 {
-    bool stop = err->code != ERR_LOAD_SCHEMA && err->code != ERR_PRIVILEGE;
+    bool of_object = err->code == ERR_LOAD_SCHEMA || err->code == ERR_PRIVILEGE;
+    bool first;
 
-    if (!job->quiet)
-        log_event(LOG_WARN, "load.schema.failed", F_STR("message", err->msg));
     pthread_mutex_lock(&job->lock);
-    if (job->first_err.code == ERR_OK)
+    first = job->first_err.code == ERR_OK;
+    if (first)
         job->first_err = *err;
     pthread_mutex_unlock(&job->lock);
     atomic_fetch_add(&job->failed, 1);
-    if (stop)
+    if (!of_object)
         atomic_store(&job->stop, true);
+    else if (!first)
+        log_event(LOG_WARN, "load.schema.failed", F_STR("message", err->msg));
 }
 
 static enum err_code schema_worker(void *ctx, unsigned number, struct err *err)

@@ -292,7 +292,8 @@ enum err_code state_open(struct conn *c, const struct state_params *p, struct st
             return err->code;
     }
     s->job = job.job;
-    *info = (struct job_info){.state = job.state, .resumed = !made};
+    /* Who made the row may be overtaken before taking it. */
+    *info = (struct job_info){.state = job.state, .resumed = !made || job.token != 0};
     return ERR_OK;
 }
 
