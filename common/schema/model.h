@@ -63,7 +63,7 @@ enum generated_kind { GENERATED_NO, GENERATED_VIRTUAL, GENERATED_STORED };
 struct column {
     const char *name;
     const char *type_text;     /* COLUMN_TYPE: "int(10) unsigned", "enum('a','b')" */
-    const char *charset;       /* NULL: not text */
+    const char *charset;       /* NULL: not text; TiDB's VECTOR, which it prints as text, has one */
     const char *collation;     /* NULL: not text */
     const char *default_text;  /* NULL: none; as information_schema prints it */
     const char *extra;         /* lower case EXTRA */
@@ -111,7 +111,7 @@ struct table {
     bool partitioned;
     struct column *columns; /* in ordinal order */
     unsigned column_count;
-    struct key *keys; /* the primary key first */
+    struct key *keys; /* the primary key first, then unique ones, then by name */
     unsigned key_count;
 };
 struct database {
