@@ -360,6 +360,8 @@ static void run_release(struct dump_run *run)
     pthread_mutex_destroy(&run->lock);
 }
 
+/* The contract's seven arguments are plainer than a struct made for one call.
+ * NOLINTNEXTLINE(readability-function-size) */
 enum err_code dump_run(const struct dump_config *config, const struct server_url *source,
                        struct store *output, struct progress *progress, const struct cancel *cancel,
                        struct dump_report *report, struct err *err)

@@ -53,7 +53,12 @@ static int alphabet_value(const struct alphabet *a, char c)
 
 static char alphabet_digit(const struct alphabet *a, uint64_t v)
 {
-    return a->digits ? a->digits[v] : (char)(' ' + (char)v);
+    static const char printable[] =
+        " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`"
+        "abcdefghijklmnopqrstuvwxyz{|}~";
+    const char *digits = a->digits ? a->digits : printable;
+
+    return digits[v];
 }
 
 /* How many characters from `p` on are in the alphabet, in both (behind the end counts as in it). */

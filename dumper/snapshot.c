@@ -17,6 +17,7 @@
 
 #define LOCK_TRY_US ((uint64_t)5000000)   /* one attempt: writers wait behind it */
 #define LOCK_PAUSE_US ((uint64_t)1000000) /* between two: writers go on */
+#define LOCK_WAIT_AFTER 3600U             /* seconds; for definitions that are being changed */
 #define XA_WAIT_US ((uint64_t)10000000)   /* for prepared transactions to end */
 #define PIN_US ((uint64_t)500000)         /* for opening tables under the lock */
 #define ER_LOCK_WAIT_TIMEOUT 1205
@@ -124,6 +125,15 @@ static enum err_code lock_refused(struct err *err)
     return err->code;
 }
 
+static enum err_code lock_try(struct dump_run *run, uint64_t left_us, struct err *err)
+{
+    unsigned seconds = (unsigned)((left_us < LOCK_TRY_US ? left_us : LOCK_TRY_US) / 1000000);
+    enum err_code rc =
+        conn_execf(run->control, err, "SET SESSION lock_wait_timeout = %u", seconds ? seconds : 1);
+
+    return rc ? rc : conn_execz(run->control, "FLUSH TABLES WITH READ LOCK", err);
+}
+
 /* In short attempts: while one waits for a long query, all writers wait behind it. */
 static enum err_code lock_take(struct dump_run *run, struct err *err)
 {
@@ -132,28 +142,24 @@ static enum err_code lock_take(struct dump_run *run, struct err *err)
 
     for (;;) {
         uint64_t now = clock_mono_us();
-        uint64_t left = until > now ? until - now : 0;
-        unsigned seconds = (unsigned)((left < LOCK_TRY_US ? left : LOCK_TRY_US) / 1000000);
 
-        rc = conn_execf(run->control, err, "SET SESSION lock_wait_timeout = %u",
-                        seconds ? seconds : 1);
-        if (!rc)
-            rc = conn_execz(run->control, "FLUSH TABLES WITH READ LOCK", err);
-        if (!rc)
-            return ERR_OK;
-        if (err->server_errno != ER_LOCK_WAIT_TIMEOUT)
-            return rc == ERR_PRIVILEGE || rc == ERR_SQL ? lock_refused(err) : rc;
+        rc = lock_try(run, until > now ? until - now : 0, err);
+        if (rc == ERR_PRIVILEGE || rc == ERR_SQL)
+            return lock_refused(err);
+        if (!rc || err->server_errno != ER_LOCK_WAIT_TIMEOUT)
+            return rc;
         if (clock_mono_us() + LOCK_PAUSE_US >= until)
-            return err_set(err, ERR_SERVER_BUSY,
-                           "the global read lock was not to be had in %u s: a query or transaction "
-                           "holds tables for longer (--lock-wait)",
-                           (unsigned)(run->config->lock_wait_us / 1000000));
+            break;
         log_event(LOG_INFO, "dump.lock.wait",
                   F_STR("message", "a long query is in the way of the global read lock; trying "
                                    "again"));
         if (!clock_sleep(LOCK_PAUSE_US, run->cancel))
             return dumper_stop_error(run, err);
     }
+    return err_set(err, ERR_SERVER_BUSY,
+                   "the global read lock was not to be had in %u s (--lock-wait): a query or a "
+                   "transaction holds tables for longer",
+                   (unsigned)(run->config->lock_wait_us / 1000000));
 }
 
 /* Prepared XA transactions: their rows are in no snapshot, and in no binlog behind the position. */
@@ -224,6 +230,9 @@ static enum err_code snapshot_flush(struct dump_run *run, struct err *err)
     unlock = conn_usable(run->control) ? conn_execz(run->control, "UNLOCK TABLES", &unlock_err)
                                        : ERR_OK; /* a dead connection's lock is gone */
     run->lock_us = clock_mono_us() - since;
+    if (!rc && !unlock)
+        unlock = conn_execf(run->control, &unlock_err, "SET SESSION lock_wait_timeout = %u",
+                            LOCK_WAIT_AFTER);
     if (!rc && unlock) {
         *err = unlock_err;
         rc = unlock;
@@ -231,22 +240,28 @@ static enum err_code snapshot_flush(struct dump_run *run, struct err *err)
     return rc;
 }
 
+/* Without any lock: the position is a hint then, and may be missing. */
+static enum err_code snapshot_none(struct dump_run *run, struct err *err)
+{
+    enum err_code rc = position_read(run->control, &run->position, err);
+
+    if (!rc || !conn_usable(run->control))
+        return rc;
+    log_event(LOG_WARN, "dump.position.unknown", F_STR("cause", err->msg),
+              F_STR("message", "the dump will have no position"));
+    err_clear(err);
+    return ERR_OK;
+}
+
 enum err_code dumper_snapshot(struct dump_run *run, struct err *err)
 {
     enum err_code rc;
 
     run->consistency = run->config->consistency == CONSISTENCY_NONE ? "none" : "flush";
+    if (run->config->consistency == CONSISTENCY_NONE)
+        return snapshot_none(run, err);
     /* before anything is locked: that it can be read at all */
     rc = position_read(run->control, &run->position, err);
-    if (run->config->consistency == CONSISTENCY_NONE) {
-        if (rc && conn_usable(run->control)) {
-            log_event(LOG_WARN, "dump.position.unknown", F_STR("cause", err->msg),
-                      F_STR("message", "the dump will have no position"));
-            err_clear(err);
-            rc = ERR_OK;
-        }
-        return rc;
-    }
     if (!rc)
         rc = snapshot_flush(run, err);
     if (rc)
