@@ -80,6 +80,7 @@ $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' | cmp -s - $@ || \
 	    echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' > $@
+.PHONY: FORCE
 FORCE:
 
 $(B)/tests/%: $(B)/tests/unit/%.o $(TEST_HELP) $(LIB)
