@@ -10,30 +10,30 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The number behind "NAME:"; 1 where there is none; 0: `setting` speaks of another step. */
-static unsigned long fault_number(const char *setting, const char *name)
+/* What stands behind "NAME:"; "1" where there is none; NULL: `setting` speaks of another step. */
+static const char *fault_value(const char *setting, const char *name)
 {
     size_t len = strlen(name);
 
     if (!setting || strncmp(setting, name, len) != 0)
-        return 0;
+        return NULL;
     if (setting[len] == '\0')
-        return 1;
-    return setting[len] == ':' ? strtoul(setting + len + 1, NULL, 10) : 0;
+        return "1";
+    return setting[len] == ':' ? setting + len + 1 : NULL;
 }
 
 void fault_point(const char *name)
 {
     static atomic_ulong reached; /* of the one step that FERRY_FAULT names */
-    unsigned long number;
+    const char *value;
 
     /* NOLINTBEGIN(concurrency-mt-unsafe): nothing sets variables */
-    number = fault_number(getenv("FERRY_FAULT_PAUSE"), name);
-    if (number)
-        (void)clock_sleep((uint64_t)number * 1000000, NULL);
-    number = fault_number(getenv("FERRY_FAULT"), name);
+    value = fault_value(getenv("FERRY_FAULT_PAUSE"), name);
+    if (value)
+        (void)clock_sleep((uint64_t)(strtod(value, NULL) * 1e6), NULL);
+    value = fault_value(getenv("FERRY_FAULT"), name);
     /* NOLINTEND(concurrency-mt-unsafe) */
-    if (number && atomic_fetch_add(&reached, 1) + 1 == number)
+    if (value && atomic_fetch_add(&reached, 1) + 1 == strtoul(value, NULL, 10))
         (void)kill(getpid(), SIGKILL);
 }
 #endif
