@@ -9,6 +9,7 @@ import struct
 import pymysql
 
 NUMBERS = {"float", "double"}
+INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}  # ZEROFILL is how one is printed, not what it is
 BYTES = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "geometry", "point", "linestring", "polygon",
          "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection", "vector"}
 TEXT = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
@@ -33,7 +34,7 @@ def expression(name, kind):
     c = quoted(name)
     if kind in NUMBERS:
         return c + "+0e0"
-    if kind == "bit":
+    if kind == "bit" or kind in INTEGERS:
         return c + "+0"
     if kind in BYTES:
         return "HEX(%s)" % c

@@ -1,6 +1,7 @@
 """Dump and load are killed at every named step and at random moments, and said again; the source is at rest."""
 
 import os
+import shutil
 import signal
 
 import compare
@@ -25,6 +26,24 @@ def make_source(t, kind):
     return source, db
 
 
+class Target:
+    """Where the loads go: a TiDB on disk, which is started again when a killed client took it along, or another server."""
+
+    def __init__(self, t, kind="tidb"):
+        self.t = t
+        self.server = t.own_server("tidb", "persist") if kind == "tidb" else t.own_server(kind)
+        self.deaths = 0
+
+    def revive(self):
+        if hasattr(self.server, "revive"):
+            self.deaths += self.server.revive()
+        return self.server
+
+    def say(self):
+        if self.deaths:
+            self.t.say("the server itself died %d times with a killed client, and was started again" % self.deaths)
+
+
 def dump_args(source, db, out):
     return ("dump", "--source", source.url, "--output", out, "-f", db + ".*", "--chunk-size", "64KiB", "-t", "4")
 
@@ -33,12 +52,16 @@ def load_args(target, out):
     return ("load", "--target", target.url, "--input", out, "-t", "6", "--batch-rows", "300")
 
 
+def kind_of(record):
+    return record.get("type") or record.get("record") or record.get("kind")
+
+
 def no_row_in_two_files(out):
     """Chunk records that count name each file once, and their rows add up to what `end` says."""
     chunks, voided = {}, set()
     end = None
     for r in ferry.manifest(out):
-        kind = r.get("type") or r.get("kind")
+        kind = kind_of(r)
         if kind == "void":
             chunks = {k: v for k, v in chunks.items() if k[0] != r["table"]}
         elif kind == "chunk" and r.get("rows"):
@@ -54,7 +77,7 @@ def no_row_in_two_files(out):
 
 def test_dump_killed_at_each_step(t):
     source, db = make_source(t, "mariadb")
-    target = t.server("tidb")
+    target = t.own_server("tidb")
     for step in DUMP_STEPS:
         out = t.path(step.replace(":", "-"))
         args = dump_args(source, db, out)
@@ -71,21 +94,21 @@ def test_dump_killed_at_each_step(t):
 
 
 def test_load_killed_at_each_step(t):
-    source, db = make_source(t, "mysql")
-    target = t.server("tidb")
-    out = t.path("dump")
-    ferry.run(*dump_args(source, db, out)).must()
-    for step in LOAD_STEPS:
-        t.gone_after(target, db)
-        ferry.run_fault(step, *load_args(target, out))
-        ferry.run(*load_args(target, out)).must()
-        compare.same_database(source, target, db)
-        ferry.run(*load_args(target, out)).must(0, "nothing to do")
+    for kind in ("tidb", "mariadb"):
+        source, db = make_source(t, "mysql")
+        target = Target(t, kind)
+        out = t.path(kind)
+        ferry.run(*dump_args(source, db, out)).must()
+        for step in LOAD_STEPS:
+            t.gone_after(target.server, db)
+            ferry.run_fault(step, *load_args(target.server, out))
+            ferry.run(*load_args(target.revive(), out)).must()
+            compare.same_database(source, target.server, db)
+            ferry.run(*load_args(target.server, out)).must(0, "nothing to do")
+        target.say()
 
 
-def killed_at_random(t, kind, tries):
-    source, db = make_source(t, kind)
-    target = t.server("tidb")
+def killed_at_random(t, source, db, target, tries):
     t.say("random kills")
     killed = {"dump": 0, "load": 0}
     out = t.path("dump")
@@ -98,39 +121,71 @@ def killed_at_random(t, kind, tries):
         r = ferry.run(*dump_args(source, db, out))
     r.must()
     no_row_in_two_files(out)
-    t.gone_after(target, db)
+    t.gone_after(target.server, db)
     for _ in range(tries // 2):
-        r = ferry.run_killed(t.random.uniform(0.05, 1.0), *load_args(target, out))
+        r = ferry.run_killed(t.random.uniform(0.05, 1.0), *load_args(target.server, out))
+        target.revive()
         if r.status != -signal.SIGKILL:
             break
         killed["load"] += 1
     else:
-        r = ferry.run(*load_args(target, out))
+        r = ferry.run(*load_args(target.server, out))
     r.must()
-    compare.same_database(source, target, db)
+    compare.same_database(source, target.server, db)
+    shutil.rmtree(out)
     t.say("killed %(dump)d dumps and %(load)d loads" % killed)
     return killed["dump"] + killed["load"]
 
 
 def test_killed_at_random_mariadb(t):
-    done = 0
-    for _ in range(4):
-        done += killed_at_random(t, "mariadb", 10)
+    source, db = make_source(t, "mariadb")
+    target = Target(t)
+    done = sum(killed_at_random(t, source, db, target, 10) for _ in range(4))
+    target.say()
     assert done >= 8, "only %d runs were killed in time" % done
 
 
 def test_killed_at_random_mysql(t):
-    done = 0
-    for _ in range(2):
-        done += killed_at_random(t, "mysql", 10)
+    source, db = make_source(t, "mysql")
+    target = Target(t)
+    done = sum(killed_at_random(t, source, db, target, 10) for _ in range(2))
+    target.say()
     assert done >= 4, "only %d runs were killed in time" % done
+
+
+def killed_with_records(source, db, out):
+    """Dies when about 40 chunks are done, slowly enough that most of their records have become durable."""
+    ferry.run_fault("dump.chunk.after-record:40", *dump_args(source, db, out),
+                    env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:0.4"})
+    done = [r for r in ferry.manifest(out) if kind_of(r) == "chunk" and r.get("rows")]
+    assert len(done) > 8, "only %d chunks were durable" % len(done)
+    return {r["path"]: os.stat(os.path.join(out, r["path"])).st_mtime_ns for r in done}
+
+
+def test_continued_dump_keeps_what_is_durable(t):
+    """Killed with chunks on record, then continued in a second epoch: those files are not written again."""
+    for kind in ("mariadb", "mysql"):
+        source, db = make_source(t, kind)
+        out = t.path(kind)
+        before = killed_with_records(source, db, out)
+        ferry.run(*dump_args(source, db, out)).must()
+        no_row_in_two_files(out)
+        kept = [r for r in ferry.manifest(out) if kind_of(r) == "chunk" and r.get("rows") and r["epoch"] == 1]
+        assert {r["epoch"] for r in ferry.manifest(out) if kind_of(r) == "epoch"} == {1, 2}
+        keyed = [f for f in before if "keyless" not in f]
+        assert keyed and set(keyed) <= {r["path"] for r in kept}
+        for f in keyed:
+            assert os.stat(os.path.join(out, f)).st_mtime_ns == before[f], f + " was written again"
+        target = t.own_server("tidb")
+        ferry.run(*load_args(target, out)).must()
+        compare.same_database(source, target, db)
 
 
 def test_source_moved_between_runs(t):
     """A second epoch is refused when the source has changed: nothing can replay the difference yet."""
     source, db = make_source(t, "mariadb")
     out = t.path("dump")
-    ferry.run_fault("dump.chunk.after-record:3", *dump_args(source, db, out))
+    killed_with_records(source, db, out)
     source.run("DELETE FROM killed.keyed LIMIT 1")
     ferry.run(*dump_args(source, db, out)).must(1, "FERRY-DUMP-SOURCE-MOVED")
     ferry.run(*dump_args(source, db, out), "--restart").must(2, "--yes")
