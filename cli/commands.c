@@ -9,6 +9,10 @@ static const struct command commands[] = {
      "read databases into a folder of SQL or CSV files", command_dump},
     {"load", "load --target URL --input URL [OPTION]...",
      "write a dump into TiDB, MySQL or MariaDB", command_load},
+    {"verify", "verify --input URL [OPTION]...",
+     "check a dump without any server, and name each fault", command_verify},
+    {"help", "help [COMMAND | errors]", "the words of --help; the list of errors",
+     command_help_words},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

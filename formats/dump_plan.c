@@ -11,15 +11,17 @@
 #include <string.h>
 
 struct plan_span {
-    unsigned span;
-    bool ended; /* its last chunk has come */
+    struct dump_span s;
+    unsigned behind; /* the span that follows in the key's order; 0: none */
+    bool begun;      /* a chunk has come */
 };
 struct plan_table {
     struct dump_table t; /* owns t.chunks until finished */
     size_t chunk_cap;
     struct plan_span *spans; /* by number; since the last void */
     size_t span_count, span_cap, spans_ended;
-    bool voided; /* and nothing has come since: a table record may replace the first */
+    unsigned first_span; /* in the key's order; 0: none */
+    bool voided;         /* and nothing has come since: a table record may replace the first */
 };
 struct plan_file {
     struct file_record f; /* in the arena */
@@ -101,17 +103,17 @@ static size_t span_find(const struct plan_table *t, unsigned span, bool *found)
     size_t low = 0;
     size_t high = t->span_count;
 
-    if (high > 0 && t->spans[high - 1].span < span)
+    if (high > 0 && t->spans[high - 1].s.span < span)
         low = high;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
 
-        if (t->spans[mid].span < span)
+        if (t->spans[mid].s.span < span)
             low = mid + 1;
         else
             high = mid;
     }
-    *found = low < t->span_count && t->spans[low].span == span;
+    *found = low < t->span_count && t->spans[low].s.span == span;
     return low;
 }
 
@@ -178,33 +180,6 @@ static enum err_code add_table(struct dump_plan *p, struct record *r, struct err
     return dump_table_fill(&p->tables[at].t, from, p->dump->arena, err);
 }
 
-static enum err_code add_span(struct dump_plan *p, struct record *r, struct err *err)
-{
-    const struct span_record *from = &r->u.span;
-    struct plan_table *t = table_get(p, from->table, err);
-    bool found;
-    size_t at;
-
-    if (!t)
-        return err->code;
-    if (t->t.done)
-        return err_set(err, ERR_CORRUPT, "a span of table %u, which is done", from->table);
-    if (from->parent)
-        (void)span_find(t, from->parent, &found);
-    if (from->parent && !found)
-        return err_set(err, ERR_CORRUPT, "span %u of table %u is not known", from->parent,
-                       from->table);
-    at = span_find(t, from->span, &found);
-    if (found || from->span == 0)
-        return err_set(err, ERR_CORRUPT, "a second span %u of table %u", from->span, from->table);
-    t->spans = array_grow(t->spans, t->span_count, &t->span_cap, sizeof *t->spans);
-    memmove(t->spans + at + 1, t->spans + at, (t->span_count - at) * sizeof *t->spans);
-    t->spans[at] = (struct plan_span){.span = from->span};
-    t->span_count++;
-    t->voided = false;
-    return ERR_OK;
-}
-
 /* One block: the cells' addresses, their lengths, their bytes. */
 static void bound_store(struct bound *dst, const struct bound *src, struct arena *arena)
 {
@@ -226,6 +201,86 @@ static void bound_store(struct bound *dst, const struct bound *src, struct arena
         dst->len[i] = src->len[i];
         at += src->len[i] + 1;
     }
+}
+
+bool dump_bound_equal(const struct bound *a, const struct bound *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (unsigned i = 0; i < a->count; i++)
+        if (a->len[i] != b->len[i] || memcmp(a->cell[i], b->cell[i], a->len[i]) != 0)
+            return false;
+    return true;
+}
+
+/* Where span `from` stands in the key's order: directly behind its parent. */
+static enum err_code span_link(struct plan_table *t, const struct span_record *from,
+                               unsigned *behind, struct err *err)
+{
+    struct plan_span *parent;
+    bool found;
+    size_t at;
+
+    if (from->parent == 0) {
+        if (t->first_span)
+            return err_set(err, ERR_CORRUPT, "spans %u and %u of table %u are both its first",
+                           t->first_span, from->span, from->table);
+        t->first_span = from->span;
+        *behind = 0;
+        return ERR_OK;
+    }
+    at = span_find(t, from->parent, &found);
+    if (!found)
+        return err_set(err, ERR_CORRUPT, "span %u of table %u is not known", from->parent,
+                       from->table);
+    parent = &t->spans[at];
+    *behind = parent->behind;
+    parent->behind = from->span;
+    return ERR_OK;
+}
+
+static enum err_code add_span(struct dump_plan *p, struct record *r, struct err *err)
+{
+    const struct span_record *from = &r->u.span;
+    struct plan_table *t = table_get(p, from->table, err);
+    unsigned behind = 0;
+    bool found;
+    size_t at;
+
+    if (!t)
+        return err->code;
+    if (t->t.done)
+        return err_set(err, ERR_CORRUPT, "a span of table %u, which is done", from->table);
+    at = span_find(t, from->span, &found);
+    if (found || from->span == 0)
+        return err_set(err, ERR_CORRUPT, "a second span %u of table %u", from->span, from->table);
+    if (span_link(t, from, &behind, err))
+        return err->code;
+    t->spans = array_grow(t->spans, t->span_count, &t->span_cap, sizeof *t->spans);
+    memmove(t->spans + at + 1, t->spans + at, (t->span_count - at) * sizeof *t->spans);
+    t->spans[at] = (struct plan_span){
+        .s = {.span = from->span, .parent = from->parent, .epoch = from->epoch}, .behind = behind};
+    bound_store(&t->spans[at].s.lo, &from->lo, p->dump->arena);
+    t->spans[at].s.hi = t->spans[at].s.lo;
+    t->span_count++;
+    t->voided = false;
+    return ERR_OK;
+}
+
+/* How far the span goes now; an end that is open can only be the last one's. */
+static void span_advance(struct plan_table *t, struct plan_span *span,
+                         const struct chunk_record *from, struct arena *arena)
+{
+    const bool open = span->begun && t->t.model.key_count && !span->s.hi.count;
+
+    if (!span->s.apart && (open || !dump_bound_equal(&span->s.hi, &from->lo)))
+        span->s.apart = from->path ? t->t.chunks[t->t.chunk_count - 1].path : t->t.name;
+    span->begun = true;
+    span->s.ended = from->last;
+    if (from->rows)
+        span->s.hi = t->t.chunks[t->t.chunk_count - 1].hi;
+    else
+        bound_store(&span->s.hi, &from->hi, arena);
 }
 
 /* Only chunks with rows are kept. */
@@ -268,17 +323,17 @@ static enum err_code add_chunk(struct dump_plan *p, struct record *r, struct err
         return err_set(err, ERR_CORRUPT, "span %u of table %u is not known", from->span,
                        from->table);
     span = &t->spans[at];
-    if (span->ended || t->t.done)
+    if (span->s.ended || t->t.done)
         return err_set(err, ERR_CORRUPT, "a chunk of span %u of table %u, which has ended",
                        from->span, from->table);
     if (from->epoch == 0 || from->epoch > p->dump->epoch_count)
         return err_set(err, ERR_CORRUPT, "epoch %u is not known", from->epoch);
     if (from->number > UINT32_MAX)
         return err_set(err, ERR_CORRUPT, "chunk number %" PRIu64 " is too large", from->number);
-    span->ended = from->last;
     t->spans_ended += from->last ? 1 : 0;
     if (from->rows)
         chunk_keep(t, from, p->dump->arena);
+    span_advance(t, span, from, p->dump->arena);
     return ERR_OK;
 }
 
@@ -328,6 +383,7 @@ static enum err_code add_void(struct dump_plan *p, struct record *r, struct err 
     t->t.done = false;
     t->span_count = 0;
     t->spans_ended = 0;
+    t->first_span = 0;
     t->voided = true;
     return ERR_OK;
 }
@@ -415,6 +471,21 @@ static enum err_code finish_chunks(struct dump_table *t, struct err *err)
     return ERR_OK;
 }
 
+/* The spans in the key's order; all are there, as each was put behind one that was. */
+static void finish_spans(struct dump_table *t, const struct plan_table *from)
+{
+    unsigned next = from->first_span;
+
+    t->spans = xcalloc(from->span_count, sizeof *t->spans);
+    while (next) {
+        bool found;
+        const struct plan_span *span = &from->spans[span_find(from, next, &found)];
+
+        t->spans[t->span_count++] = span->s;
+        next = span->behind;
+    }
+}
+
 static enum err_code finish_tables(struct dump_plan *p, struct err *err)
 {
     struct dump *d = p->dump;
@@ -423,6 +494,7 @@ static enum err_code finish_tables(struct dump_plan *p, struct err *err)
     for (size_t i = 0; i < p->table_count; i++) {
         d->tables[i] = p->tables[i].t;
         p->tables[i].t.chunks = NULL; /* the dump's now */
+        finish_spans(&d->tables[i], &p->tables[i]);
         d->table_count++;
     }
     if (d->table_count)

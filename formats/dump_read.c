@@ -64,8 +64,10 @@ void dump_free(struct dump *d)
         r = (struct record){.kind = RECORD_EPOCH, .u.epoch = d->epochs[i]};
         record_release(&r);
     }
-    for (size_t i = 0; i < d->table_count; i++)
+    for (size_t i = 0; i < d->table_count; i++) {
         free(d->tables[i].chunks);
+        free(d->tables[i].spans);
+    }
     free(d->epochs);
     free(d->databases);
     free(d->tables);

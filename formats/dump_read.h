@@ -21,6 +21,16 @@ struct dump_chunk { /* an object with rows */
     struct bound lo, hi;
     struct digest digest;
 };
+/* A range of a table's key, from behind `lo` to the next span's `lo`, or to the table's end. */
+struct dump_span {
+    unsigned span, parent, epoch;
+    struct bound lo;
+    struct bound hi;   /* how far its chunks go, those without rows too; `lo` as long as there are
+                          none */
+    const char *apart; /* the first chunk that does not begin where the one before it ended, by its
+                          path; NULL: none */
+    bool ended;        /* its last chunk has come */
+};
 struct dump_table {
     unsigned id;
     const char *db, *name;
@@ -32,6 +42,8 @@ struct dump_table {
     const unsigned *dumped;    /* shape index -> model column index */
     struct dump_chunk *chunks; /* by number */
     size_t chunk_count;
+    struct dump_span *spans; /* in the key's order, as the records put them */
+    size_t span_count;
     uint64_t rows, raw_bytes;
     bool done;
 };
@@ -61,6 +73,8 @@ struct dump {
 MUST_CHECK enum err_code dump_open(struct store *s, bool allow_incomplete, struct dump **,
                                    struct err *err);
 void dump_free(struct dump *d);
+/* The same bytes: no collation is asked, as all bounds are the server's own text. */
+bool dump_bound_equal(const struct bound *a, const struct bound *b);
 
 /* A schema file's verified and decompressed text. */
 MUST_CHECK enum err_code dump_read_schema(const struct dump *d, const char *path,

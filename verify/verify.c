@@ -1,43 +1,65 @@
 /* The main thread opens the dump and looks at the records and at the listing; then N threads take
- * one file after the other by an atomic counter, read it to its end through dump_read (so each
- * block is compared before its rows are parsed, and the whole file's SHA-256 at its end) and count
- * its rows. Faults are kept under one mutex; nothing stops the others but the limit or a cancel. */
-#include "verify/verify.h"
+ * one file after the other by an atomic counter (definitions first), read it to its end through
+ * dump_read (so each block is compared before its rows are parsed, and the whole file's SHA-256 at
+ * its end) and count its rows. Faults are kept under one mutex; nothing stops the others but the
+ * limit or a cancel.
+ *
+ * Memory: the records, as for a load, and a block and a row for each thread. */
+#include "verify/verify_inner.h"
 
 #include "common/base/mem.h"
-#include "common/mysql/ident.h"
-#include "formats/dump_read.h"
-#include "formats/file_names.h"
 
 #include <inttypes.h>
-#include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FAULTS_DEFAULT 1000
+#define FAULT_WORDS_MAX 1200 /* longer ones are cut; an err's message fits */
+#define CANCEL_ROWS 4096
+#define SCHEMA_MAX_BYTES ((size_t)1 << 30)
+/* what may stand behind the last row of a file: ";\n" */
+#define FILE_TAIL_MAX 8
 
-struct verify_run {
-    const struct dump *dump;
-    struct progress *progress;
-    const struct cancel *cancel;
-    struct verify_report *report;
-    unsigned max_faults;
-    const struct dump_chunk **chunks; /* what the threads go through */
-    size_t chunk_count;
-    atomic_size_t next;
-    pthread_mutex_t lock; /* report */
-};
-
-static void fault_add(struct verify_run *run, const char *path, const char *words)
+static void fault_keep(struct verify_run *run, char *path, char *words)
 {
+    struct verify_report *r = run->report;
+    bool kept;
+
     (void)pthread_mutex_lock(&run->lock);
-    if (run->report->fault_count < run->max_faults) {
-        run->report->faults = xreallocarray(run->report->faults, run->report->fault_count + 1,
-                                            sizeof(*run->report->faults));
-        run->report->faults[run->report->fault_count++] =
-            (struct verify_fault){.path = xstrdup(path), .words = xstrdup(words)};
+    kept = r->fault_count < run->max_faults;
+    if (kept) {
+        r->faults = xreallocarray(r->faults, r->fault_count + 1, sizeof(*r->faults));
+        r->faults[r->fault_count++] = (struct verify_fault){path, words};
     }
     (void)pthread_mutex_unlock(&run->lock);
+    if (kept)
+        return;
+    free(path);
+    free(words);
+}
+
+void verify_fault(struct verify_run *run, const char *path, const char *fmt, ...)
+{
+    char words[FAULT_WORDS_MAX];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(words, sizeof(words), fmt, args);
+    va_end(args);
+    fault_keep(run, xstrdup(path), xstrdup(words));
+}
+
+void verify_table_fault(struct verify_run *run, const struct dump_table *t, const char *fmt, ...)
+{
+    char words[FAULT_WORDS_MAX];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(words, sizeof(words), fmt, args);
+    va_end(args);
+    fault_keep(run, xasprintf("table %s.%s", t->db, t->name), xstrdup(words));
 }
 
 static bool faults_full(struct verify_run *run)
@@ -50,51 +72,79 @@ static bool faults_full(struct verify_run *run)
     return full;
 }
 
-/* Reads a chunk to its end; ERR_INTERRUPTED only when cancelled. */
+/* ---- files ---- */
+
+/* Reads a chunk to its end; `*outside`: the first row that is not within the chunk's bounds, from
+ * 1;
+ * `*off`: where the last row ends. */
 static enum err_code chunk_read(const struct verify_run *run, const struct dump_chunk *c,
-                                uint64_t *rows, struct err *err)
+                                uint64_t *rows, uint64_t *outside, uint64_t *off, struct err *err)
 {
     struct decoder *decoder = NULL;
+    struct verify_range range;
+    struct row row;
     bool more = true;
-    enum err_code rc;
+    enum err_code rc = dump_open_chunk(run->dump, c, 0, 0, &decoder, err);
 
-    rc = dump_open_chunk(run->dump, c, 0, 0, &decoder, err);
-    while (!rc && more) {
-        struct row row;
-
-        if ((decoder_rows(decoder) & 0xfff) == 0 && cancel_asked(run->cancel))
+    verify_range_init(&range, c);
+    while (!rc) {
+        rc = decoder_next(decoder, &row, &more, err);
+        if (rc || !more)
+            break;
+        if (!*outside && !verify_range_holds(&range, &row))
+            *outside = decoder_rows(decoder);
+        if (decoder_rows(decoder) % CANCEL_ROWS == 0 && cancel_asked(run->cancel))
             rc = err_set(err, ERR_INTERRUPTED, "interrupted");
-        else
-            rc = decoder_next(decoder, &row, &more, err);
     }
-    if (!rc)
+    if (!rc) {
         *rows = decoder_rows(decoder);
+        *off = decoder_offset(decoder);
+    }
     decoder_free(decoder);
     return rc;
 }
 
-static enum err_code chunk_check(struct verify_run *run, const struct dump_chunk *c)
+/* How the chunk differs from its record; none of these can be unless records and files were made to
+ * fit each other's checksums. */
+static bool chunk_compare(struct verify_run *run, const struct dump_chunk *c, uint64_t rows,
+                          uint64_t outside, uint64_t off)
 {
-    struct err err = ERR_INIT;
+    if (rows != c->rows)
+        verify_fault(run, c->path, "has %" PRIu64 " rows, the manifest says %" PRIu64, rows,
+                     c->rows);
+    else if (outside)
+        verify_fault(run, c->path,
+                     "row %" PRIu64 " is not within the range of keys that the manifest gives the "
+                     "file",
+                     outside);
+    else if (off > c->raw_bytes || c->raw_bytes - off > FILE_TAIL_MAX)
+        verify_fault(run, c->path,
+                     "has rows up to byte %" PRIu64
+                     " before compression, the manifest says %" PRIu64 " bytes",
+                     off, c->raw_bytes);
+    else
+        return true;
+    return false;
+}
+
+static enum err_code chunk_check(struct verify_run *run, const struct dump_chunk *c,
+                                 struct err *err)
+{
+    struct err found = ERR_INIT;
     uint64_t rows = 0;
-    char words[128];
-    enum err_code rc = chunk_read(run, c, &rows, &err);
+    uint64_t outside = 0;
+    uint64_t off = 0;
+    enum err_code rc = chunk_read(run, c, &rows, &outside, &off, &found);
 
     if (rc == ERR_INTERRUPTED)
-        return rc;
-    if (rc) {
-        fault_add(run, c->path, err.msg);
-        return ERR_OK;
-    }
-    if (rows != c->rows) {
-        (void)snprintf(words, sizeof(words), "has %" PRIu64 " rows, the manifest says %" PRIu64,
-                       rows, c->rows);
-        fault_add(run, c->path, words);
-        return ERR_OK;
-    }
+        return err_set(err, rc, "%s", found.msg);
     atomic_fetch_add(&run->progress->rows, rows);
     atomic_fetch_add(&run->progress->bytes, c->raw_bytes);
     atomic_fetch_add(&run->progress->pieces, 1);
+    if (rc)
+        verify_fault(run, c->path, "%s", found.msg);
+    if (rc || !chunk_compare(run, c, rows, outside, off))
+        return ERR_OK;
     (void)pthread_mutex_lock(&run->lock);
     run->report->files++;
     run->report->rows += rows;
@@ -104,139 +154,126 @@ static enum err_code chunk_check(struct verify_run *run, const struct dump_chunk
     return ERR_OK;
 }
 
+static void schema_check(struct verify_run *run, const struct file_record *f)
+{
+    struct err err = ERR_INIT;
+    struct strbuf text = {.max = SCHEMA_MAX_BYTES};
+    enum err_code rc = dump_read_schema(run->dump, f->path, &text, &err);
+
+    strbuf_release(&text);
+    atomic_fetch_add(&run->progress->pieces, 1);
+    if (rc) {
+        verify_fault(run, f->path, "%s", err.msg);
+        return;
+    }
+    (void)pthread_mutex_lock(&run->lock);
+    run->report->files++;
+    run->report->stored_bytes += f->digest.bytes;
+    (void)pthread_mutex_unlock(&run->lock);
+}
+
 static enum err_code verify_work(void *ctx, unsigned worker, struct err *err)
 {
     struct verify_run *run = ctx;
+    const size_t schemas = run->dump->file_count;
     enum err_code rc = ERR_OK;
 
     (void)worker;
     while (!rc && !faults_full(run)) {
         size_t i = atomic_fetch_add(&run->next, 1);
 
-        if (i >= run->chunk_count)
+        if (i >= schemas + run->chunk_count)
             break;
-        rc = chunk_check(run, run->chunks[i]);
-    }
-    return rc == ERR_INTERRUPTED ? err_set(err, rc, "interrupted") : rc;
-}
-
-/* Two bounds as bytes: the manifest's own, so no collation is needed. */
-static bool bound_equal(const struct bound *a, const struct bound *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (unsigned i = 0; i < a->count; i++)
-        if (a->len[i] != b->len[i] || memcmp(a->cell[i], b->cell[i], a->len[i]) != 0)
-            return false;
-    return true;
-}
-
-static int chunk_order(const void *a, const void *b)
-{
-    const struct dump_chunk *x = *(const struct dump_chunk *const *)a;
-    const struct dump_chunk *y = *(const struct dump_chunk *const *)b;
-
-    if (x->span != y->span)
-        return x->span < y->span ? -1 : 1;
-    return (x->number > y->number) - (x->number < y->number);
-}
-
-/* Within each span a chunk begins where the one before it ended. */
-static void bounds_check(struct verify_run *run, const struct dump_table *t)
-{
-    const struct dump_chunk **sorted = xcalloc(t->chunk_count + 1, sizeof(*sorted));
-
-    for (size_t i = 0; i < t->chunk_count; i++)
-        sorted[i] = &t->chunks[i];
-    qsort(sorted, t->chunk_count, sizeof(*sorted), chunk_order);
-    for (size_t i = 1; i < t->chunk_count; i++)
-        if (sorted[i]->span == sorted[i - 1]->span && sorted[i]->hi.count &&
-            !bound_equal(&sorted[i]->lo, &sorted[i - 1]->hi))
-            fault_add(run, sorted[i]->path,
-                      "does not begin where the chunk before it ended: rows are missing or twice");
-    free(sorted);
-}
-
-static void schema_files_check(struct verify_run *run)
-{
-    for (size_t i = 0; i < run->dump->file_count; i++) {
-        struct err err = ERR_INIT;
-        struct strbuf text = {.max = (size_t)1 << 30};
-
-        if (dump_read_schema(run->dump, run->dump->files[i].path, &text, &err))
-            fault_add(run, run->dump->files[i].path, err.msg);
+        if (cancel_asked(run->cancel))
+            rc = err_set(err, ERR_INTERRUPTED, "interrupted");
+        else if (i < schemas)
+            schema_check(run, &run->dump->files[i]);
         else
-            run->report->files++;
-        strbuf_release(&text);
+            rc = chunk_check(run, run->chunks[i - schemas], err);
     }
-}
-
-struct path_set {
-    const char **paths; /* sorted */
-    size_t count;
-    struct verify_run *run;
-};
-
-static int path_order(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* A data or schema file that no record names would be read by tools that do not know the manifest.
- */
-static enum err_code listed(void *ctx, const char *path, const struct store_info *info,
-                            struct err *err)
-{
-    struct path_set *set = ctx;
-    struct file_name name;
-
-    (void)info;
-    (void)err;
-    file_name_parse(path, &name);
-    if (name.kind != FILE_OTHER && name.kind != FILE_METADATA && name.kind != FILE_MANIFEST &&
-        name.kind != FILE_LOCK &&
-        !bsearch(&path, set->paths, set->count, sizeof(*set->paths), path_order))
-        fault_add(set->run, path, "is named by no record: other tools would read it");
-    file_name_release(&name);
-    return ERR_OK;
-}
-
-static enum err_code listing_check(struct verify_run *run, struct err *err)
-{
-    struct path_set set = {.run = run};
-    enum err_code rc;
-
-    set.paths = xcalloc(run->chunk_count + run->dump->file_count + 1, sizeof(*set.paths));
-    for (size_t i = 0; i < run->chunk_count; i++)
-        set.paths[set.count++] = run->chunks[i]->path;
-    for (size_t i = 0; i < run->dump->file_count; i++)
-        set.paths[set.count++] = run->dump->files[i].path;
-    qsort(set.paths, set.count, sizeof(*set.paths), path_order);
-    rc = store_list(run->dump->store, "", NULL, listed, &set, err);
-    free(set.paths);
     return rc;
+}
+
+/* ---- records ---- */
+
+static void table_check(struct verify_run *run, const struct dump_table *t)
+{
+    const char *options = run->dump->info.options;
+
+    verify_spans(run, t);
+    if (t->kind != TABLE_BASE) {
+        run->report->tables++;
+        return;
+    }
+    if (!t->done && run->dump->complete)
+        verify_table_fault(run, t, "is not done, but the dump has ended");
+    else if (t->done && !t->span_count && options && strstr(options, "\"no-data\":false"))
+        verify_table_fault(run, t, "is done, but no range of its rows was read");
+    run->report->tables += t->done;
 }
 
 static void chunks_collect(struct verify_run *run)
 {
+    const struct dump *d = run->dump;
     size_t count = 0;
     uint64_t bytes = 0;
 
-    for (size_t i = 0; i < run->dump->table_count; i++)
-        count += run->dump->tables[i].chunk_count;
+    for (size_t i = 0; i < d->table_count; i++)
+        count += d->tables[i].chunk_count;
     run->chunks = xcalloc(count + 1, sizeof(*run->chunks));
-    for (size_t i = 0; i < run->dump->table_count; i++) {
-        const struct dump_table *t = &run->dump->tables[i];
+    for (size_t i = 0; i < d->table_count; i++) {
+        const struct dump_table *t = &d->tables[i];
 
         for (size_t k = 0; k < t->chunk_count; k++) {
             run->chunks[run->chunk_count++] = &t->chunks[k];
             bytes += t->chunks[k].raw_bytes;
         }
-        bounds_check(run, t);
-        run->report->tables++;
+        table_check(run, t);
     }
     atomic_store(&run->progress->total_bytes, bytes);
-    atomic_store(&run->progress->total_pieces, count);
+    atomic_store(&run->progress->total_pieces, count + d->file_count);
+}
+
+/* A folder with files of a dump and no manifest can be checked by nobody. */
+static enum err_code open_dump(struct store *input, struct dump **dump, struct err *err)
+{
+    enum err_code rc = dump_open(input, true, dump, err);
+    struct err ignored = ERR_INIT;
+    bool has = false;
+
+    if (rc != ERR_STORE_NOT_FOUND || verify_has_files(input, &has, &ignored) || !has)
+        return rc;
+    return err_set(err, ERR_DUMP_INCOMPLETE,
+                   "%s has files of a dump but no ferry.manifest, so nothing of it can be checked: "
+                   "the manifest is missing, or another tool made the dump",
+                   input->text);
+}
+
+static enum err_code verdict(const struct verify_run *run, struct err *err)
+{
+    const struct verify_report *r = run->report;
+    const char *more = r->fault_count >= run->max_faults ? "at least " : "";
+    const char *unfinished = run->dump->complete ? "" : "is not finished, and ";
+
+    if (r->fault_count)
+        return err_set(err, ERR_CORRUPT, "the dump %shas %s%zu fault%s, the first: %s: %s",
+                       unfinished, more, r->fault_count, r->fault_count == 1 ? "" : "s",
+                       r->faults[0].path, r->faults[0].words);
+    if (!run->dump->complete)
+        return err_set(err, ERR_DUMP_INCOMPLETE,
+                       "the dump in %s is not finished: it has no end record (the %" PRIu64
+                       " files that it has so far are right)",
+                       run->dump->store->text, r->files);
+    return ERR_OK;
+}
+
+static int fault_order(const void *a, const void *b)
+{
+    const struct verify_fault *x = a;
+    const struct verify_fault *y = b;
+    int order = strcmp(x->path, y->path);
+
+    return order ? order : strcmp(x->words, y->words);
 }
 
 enum err_code verify_input(const struct verify_config *config, struct store *input,
@@ -253,23 +290,25 @@ enum err_code verify_input(const struct verify_config *config, struct store *inp
     enum err_code rc;
 
     memset(report, 0, sizeof(*report));
-    rc = dump_open(input, false, &dump, err);
+    rc = open_dump(input, &dump, err);
     if (rc)
         return rc;
     run.dump = dump;
     memcpy(report->uuid, dump->info.uuid, sizeof(report->uuid));
     chunks_collect(&run);
-    schema_files_check(&run);
-    rc = listing_check(&run, err);
+    rc = verify_listing(&run, err);
     if (!rc)
         rc = pool_start(&pool, "verify", config->threads, verify_work, NULL, &run, err);
     if (!rc)
         rc = pool_join(pool, err);
-    if (!rc && report->fault_count)
-        rc = err_set(err, ERR_CORRUPT, "the dump has %zu faults, the first: '%s': %s",
-                     report->fault_count, report->faults[0].path, report->faults[0].words);
+    if (report->fault_count)
+        qsort(report->faults, report->fault_count, sizeof(*report->faults), fault_order);
+    if (!rc)
+        rc = verdict(&run, err);
+    report->complete = dump->complete;
     free(run.chunks);
     dump_free(dump);
+    (void)pthread_mutex_destroy(&run.lock);
     return rc;
 }
 

@@ -27,12 +27,14 @@ struct verify_report {
     struct verify_fault *faults;
     size_t fault_count;
     uint64_t files, rows, raw_bytes, stored_bytes; /* that were found right */
-    uint64_t tables;
+    uint64_t tables;                               /* that are done; views and sequences too */
+    bool complete;                                 /* has its end record */
     char uuid[37];
 };
 
-/* ERR_CORRUPT when there are faults (they are in the report), ERR_DUMP_INCOMPLETE for an unfinished
- * dump, ERR_INTERRUPTED. The report is to be released in every case. All threads are joined on
+/* ERR_CORRUPT when there are faults (they are in the report, by path) or when the manifest itself
+ * is not whole; ERR_DUMP_INCOMPLETE for an unfinished dump, of which all that is recorded is
+ * checked; ERR_INTERRUPTED. The report is to be released in every case. All threads are joined on
  * return. */
 MUST_CHECK enum err_code verify_input(const struct verify_config *config, struct store *input,
                                       struct progress *progress, const struct cancel *cancel,
