@@ -105,16 +105,19 @@ endif
 # The packages come first, then a second make that finds them.
 setup:
 	@tests/setup
-test: setup
-	+$(MAKE) all unit
+test:
+	@tests/setup servers
+	+$(MAKE) all unit build/faults/ferry
 	FERRY=$(BIN) tests/run
 soak: all
 	FERRY=$(BIN) tests/run --soak
 asan:
 	+$(MAKE) CC=$(CLANG) SANITIZE=address,undefined all unit
+	+$(MAKE) build/faults/ferry
 	FERRY=build/asan/ferry tests/run --quick
 tsan:
 	+$(MAKE) CC=$(CLANG) SANITIZE=thread all unit
+	+$(MAKE) build/faults/ferry
 	FERRY=build/tsan/ferry tests/run --quick
 fuzz:
 	+$(MAKE) CC=$(CLANG) SANITIZE=fuzzer-no-link,address fuzz-run
