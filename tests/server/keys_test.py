@@ -18,15 +18,15 @@ KEYS = {
     "skewed": ("a int NOT NULL, b bigint NOT NULL", "a,b", "7, seq"),
     "skewed_twice": ("a char(3) NOT NULL, b tinyint NOT NULL, c int NOT NULL", "a,b,c", "'xyz', seq % 2, seq"),
     "uuid_text": ("id char(36) NOT NULL", "id",
-                  "INSERT(INSERT(INSERT(INSERT(MD5(seq),9,0,'-'),14,0,'-'),19,0,'-'),24,0,'-')"),
-    "uuid_binary": ("id binary(16) NOT NULL", "id", "UNHEX(MD5(seq))"),
+                  "INSERT(INSERT(INSERT(INSERT(LEFT(SHA2(seq,256),32),9,0,'-'),14,0,'-'),19,0,'-'),24,0,'-')"),
+    "uuid_binary": ("id binary(16) NOT NULL", "id", "UNHEX(LEFT(SHA2(seq,256),32))"),
     "decimals": ("id decimal(30,10) NOT NULL", "id", "(seq - 50000) * 1.0000000007"),
     "doubles": ("id double NOT NULL", "id", "(seq - 50000) / 7"),
     "floats": ("id float NOT NULL, b int NOT NULL", "id,b", "(seq DIV 10) / 8, seq"),
     "dates": ("d date NOT NULL, n int NOT NULL", "d,n", "'2000-01-01' + INTERVAL (seq DIV 10) DAY, seq"),
     "times": ("t datetime(6) NOT NULL", "t", "'2000-01-01' + INTERVAL seq * 1234567 MICROSECOND"),
     "words_ci": ("w varchar(60) COLLATE utf8mb4_general_ci NOT NULL", "w",
-                 "CONCAT(ELT(1 + seq % 5, 'a', 'Z', 'é', 'ß', '日'), MD5(seq), ELT(1 + seq % 3, '', 'ä', 'Q'))"),
+                 "CONCAT(ELT(1 + seq % 5, 'a', 'Z', 'é', 'ß', '日'), LEFT(SHA2(seq,256),32), ELT(1 + seq % 3, '', 'ä', 'Q'))"),
     "enums": ("e enum('z','a','m','') NOT NULL, n int NOT NULL", "e,n", "1 + seq % 4, seq"),
     "bits": ("b bit(40) NOT NULL", "b", "seq * 7919"),
     "descending": ("id int NOT NULL", "id DESC", "seq"),
@@ -36,14 +36,14 @@ KEYS = {
 def make(source, db, rows=ROWS):
     for name, (columns, key, values) in KEYS.items():
         source.run("USE " + db, "CREATE TABLE `%s` (%s, %s, PRIMARY KEY (%s))" % (name, columns, PAD, key),
-                   "INSERT INTO `%s` SELECT %s, CONCAT(MD5(seq), REPEAT('x', seq %% 60)) FROM seqs.s WHERE seq <= %d" % (name, values, rows))
+                   "INSERT INTO `%s` SELECT %s, CONCAT(LEFT(SHA2(seq,256),32), REPEAT('x', seq %% 60)) FROM seqs.s WHERE seq <= %d" % (name, values, rows))
     # no primary key: a unique one of not-null columns, a nullable one (no use), a prefix (no use)
     source.run("USE " + db, "CREATE TABLE uniq (a int NOT NULL, b int NOT NULL, x text, UNIQUE KEY (b, a))",
-               "INSERT INTO uniq SELECT seq, seq %% 1000, MD5(seq) FROM seqs.s WHERE seq <= %d" % rows,
+               "INSERT INTO uniq SELECT seq, seq %% 1000, LEFT(SHA2(seq,256),32) FROM seqs.s WHERE seq <= %d" % rows,
                "CREATE TABLE nullable (a int, x text, UNIQUE KEY (a))",
-               "INSERT INTO nullable SELECT IF(seq %% 3, seq, NULL), MD5(seq) FROM seqs.s WHERE seq <= %d" % (rows // 4),
+               "INSERT INTO nullable SELECT IF(seq %% 3, seq, NULL), LEFT(SHA2(seq,256),32) FROM seqs.s WHERE seq <= %d" % (rows // 4),
                "CREATE TABLE prefixed (w varchar(200) NOT NULL, UNIQUE KEY (w(33)))",
-               "INSERT INTO prefixed SELECT CONCAT(MD5(seq), 'tail') FROM seqs.s WHERE seq <= %d" % (rows // 4))
+               "INSERT INTO prefixed SELECT CONCAT(LEFT(SHA2(seq,256),32), 'tail') FROM seqs.s WHERE seq <= %d" % (rows // 4))
 
 
 def sequence(source):
