@@ -11,6 +11,11 @@ static const struct command commands[] = {
      "write a dump into TiDB, MySQL or MariaDB", command_load},
     {"verify", "verify --input URL [OPTION]...",
      "check a dump without any server, and name each fault", command_verify},
+    {"position", "position --input URL [--as FORM]",
+     "print a dump's binlog position, as text, JSON, a DM task or a replica's statements",
+     command_position},
+    {"status", "status URL [--json]", "say how far a dump is, from another terminal",
+     command_status},
     {"help", "help [COMMAND | errors]", "the words of --help; the list of errors",
      command_help_words},
 };

@@ -159,7 +159,9 @@ static enum err_code run_epoch(struct dump_run *run, struct err *err)
         .log_file = run->position.file ? xstrdup(run->position.file) : NULL,
         .log_pos = run->position.offset,
         .gtid = run->position.file && run->position.gtid ? xstrdup(run->position.gtid) : NULL,
-        .at_us = clock_utc_us()};
+        .at_us = clock_utc_us(),
+        .tables = run->plan.table_total,
+        .data_bytes = run->plan.bytes};
     return run_record(run, &r, err);
 }
 

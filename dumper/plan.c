@@ -183,7 +183,7 @@ static enum err_code plan_add(struct dump_run *run, const struct table *t, struc
         to = &p->others[p->other_count++];
     } else {
         p->table_total++;
-        p->bytes += t->data_bytes;
+        p->bytes += done && done->done ? done->raw_bytes : t->data_bytes;
         if (done && done->done)
             return ERR_OK;
         to = &p->tables[p->count++];

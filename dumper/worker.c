@@ -45,6 +45,10 @@ enum err_code dumper_table_done(struct dump_run *run, const struct plan_table *t
     if (!done)
         return ERR_OK;
     atomic_fetch_add_explicit(&run->progress->pieces, 1, memory_order_relaxed);
+    /* what the plan took for its bytes gives way to what they are: the share grows exact */
+    atomic_fetch_add_explicit(&run->progress->total_bytes,
+                              record.u.table_done.raw_bytes - t->table->data_bytes,
+                              memory_order_relaxed);
     log_event(LOG_DEBUG, "dump.table.done", F_STR("db", l->db), F_STR("table", l->name),
               F_U64("rows", record.u.table_done.rows));
     return manifest_append(run->manifest, &record, err);

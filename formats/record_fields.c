@@ -43,6 +43,7 @@ static const struct record_field epoch_fields[] = {
     F(epoch, epoch, FIELD_UINT),        F(epoch, consistency, FIELD_TEXT),
     F(epoch, log_file, FIELD_TEXT_OPT), F(epoch, log_pos, FIELD_U64),
     F(epoch, gtid, FIELD_TEXT_OPT),     F(epoch, at_us, FIELD_TIME),
+    F(epoch, tables, FIELD_U64_OPT),    F(epoch, data_bytes, FIELD_U64_OPT),
 };
 static const struct record_field table_fields[] = {
     F(table, table, FIELD_UINT),      F(table, epoch, FIELD_UINT),
@@ -167,6 +168,7 @@ static void field_release(const struct record_field *f, void *base)
     case FIELD_UUID:
     case FIELD_UINT:
     case FIELD_U64:
+    case FIELD_U64_OPT:
     case FIELD_TIME:
     case FIELD_BOOL:
         break;

@@ -135,6 +135,8 @@ static bool field_is_absent(const struct record_field *f, const void *base)
     case FIELD_TEXT_OPT:
     case FIELD_PATH_OPT:
         return !*(const char *const *)at;
+    case FIELD_U64_OPT:
+        return *(const uint64_t *)at == 0;
     case FIELD_BOOL:
         return !*(const bool *)at;
     case FIELD_BOUND:
@@ -177,6 +179,7 @@ static void value_put(struct strbuf *out, const struct record_field *f, const vo
         strbuf_addf(out, "%u", *(const unsigned *)at);
         break;
     case FIELD_U64:
+    case FIELD_U64_OPT:
         u64_put(out, *(const uint64_t *)at);
         break;
     case FIELD_TIME:

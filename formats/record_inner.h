@@ -21,6 +21,7 @@ enum field_kind {
     FIELD_OBJECT,  /* char *, a JSON object's text */
     FIELD_UINT,    /* unsigned */
     FIELD_U64,     /* uint64_t */
+    FIELD_U64_OPT, /* uint64_t; left out when 0 */
     FIELD_TIME,    /* int64_t, UTC microseconds */
     FIELD_BOOL,    /* left out when false */
     FIELD_BOUND,   /* struct bound; left out when open */

@@ -249,8 +249,9 @@ static enum err_code digest_read(const json_t *object, struct digest *d, struct 
 
 static bool field_may_be_absent(enum field_kind kind)
 {
-    return kind == FIELD_TEXT_OPT || kind == FIELD_PATH_OPT || kind == FIELD_BOOL ||
-           kind == FIELD_BOUND || kind == FIELD_NAMES || kind == FIELD_COLUMNS;
+    return kind == FIELD_TEXT_OPT || kind == FIELD_PATH_OPT || kind == FIELD_U64_OPT ||
+           kind == FIELD_BOOL || kind == FIELD_BOUND || kind == FIELD_NAMES ||
+           kind == FIELD_COLUMNS;
 }
 
 static enum err_code field_read(const struct record_field *f, const json_t *json, void *base,
@@ -273,6 +274,7 @@ static enum err_code field_read(const struct record_field *f, const json_t *json
     case FIELD_UINT:
         return unsigned_read(f->name, json, at, err);
     case FIELD_U64:
+    case FIELD_U64_OPT:
         return u64_read(f->name, json, at, err);
     case FIELD_TIME:
         return time_read(f->name, json, at, err);

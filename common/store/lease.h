@@ -28,6 +28,16 @@ MUST_CHECK enum err_code lease_take(struct store *s, const struct lease_params *
                                     struct err *err);
 /* ERR_LOCKED when lost. Call before anything that only the owner may do at the end. */
 MUST_CHECK enum err_code lease_check(const struct lease *l, struct err *err);
+/* Who holds the lease at `path`, for those who only look: nothing is written. */
+struct lease_view {
+    bool held;   /* there is an object */
+    bool gone;   /* its owner has ended: the process is not there, or no sign of life for 60 s */
+    int64_t pid; /* 0: not known */
+    uint64_t age_us; /* since the last sign of life */
+    char what[256], host[256];
+};
+MUST_CHECK enum err_code lease_view_read(struct store *s, const char *path, struct lease_view *,
+                                         struct err *err);
 /* Ends the thread; removes the object if it is still ours. NULL is fine. */
 void lease_release(struct lease *l);
 

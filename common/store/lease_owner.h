@@ -1,4 +1,5 @@
-/* common/store/lease_owner.h: who holds a lease, as its object says it. For lease.c only. */
+/* common/store/lease_owner.h: who holds a lease, as its object says it. For lease.c and
+ * lease_view.c only. */
 #ifndef FERRY_STORE_LEASE_OWNER_H
 #define FERRY_STORE_LEASE_OWNER_H
 

@@ -1,0 +1,71 @@
+/* ferry status URL: how far a dump is, from another terminal or another machine. */
+#include "cli/opt_common.h"
+
+#include "formats/dump_status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct status_opts {
+    bool json;
+};
+
+#define FIELD(f) offsetof(struct status_opts, f)
+static const struct opt status_opts_table[] = {
+    {"json", 0, OPT_BOOL, FIELD(json), NULL, "one JSON object", NULL, 0, 0, false},
+    {.kind = OPT_END}};
+#undef FIELD
+
+static enum err_code status_print(const char *url, bool json, struct err *err)
+{
+    struct dump_status status;
+    struct strbuf text = {0};
+    struct store *store = NULL;
+    enum err_code rc;
+
+    if (strncmp(url, "mysql://", 8) == 0)
+        return err_set(err, ERR_USAGE,
+                       "the state of a load is not there yet: give the folder of a dump");
+    rc = store_open(url, false, &store, err);
+    if (!rc)
+        rc = dump_status_read(store, &status, err);
+    if (!rc) {
+        if (json)
+            dump_status_json(&status, &text);
+        else
+            dump_status_text(&status, &text);
+        (void)fputs(strbuf_str(&text), stdout);
+    }
+    strbuf_release(&text);
+    store_free(store);
+    return rc;
+}
+
+enum err_code command_status(struct command_context *ctx, struct err *err)
+{
+    struct status_opts opts = {0};
+    struct general_opts general = {0};
+    const struct opt_table tables[] = {{"Status", status_opts_table, &opts},
+                                       {"General", general_opts_table, &general}};
+    struct opt_set *set = NULL;
+    enum err_code rc;
+    int args = 0;
+
+    rc = opt_parse(&set, tables, 2, ctx->argc, ctx->argv, &args, err);
+    if (!rc && general.help) {
+        command_help("status URL [--json]",
+                     "Says how far the dump in a folder is: running and by whom, unfinished or\n"
+                     "finished; tables, rows, bytes, share. It reads only, and disturbs nobody.\n",
+                     tables, 2);
+        goto out;
+    }
+    if (!rc)
+        rc = general_opts_apply(&general, err);
+    if (!rc && args + 1 != ctx->argc)
+        rc = err_set(err, ERR_USAGE, "give one folder: ferry status FOLDER");
+    if (!rc)
+        rc = status_print(ctx->argv[args], opts.json, err);
+out:
+    opt_set_free(set);
+    return rc;
+}
