@@ -10,13 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define EXIT_LEFT_OUT 6
+
 struct dump_opts {
-    const char *output, *compress;
+    const char *output, *compress, *definer;
     struct opt_list filters;
     unsigned threads, max_epochs;
     uint64_t chunk_bytes, statement_bytes, lock_wait_us;
     int format, consistency;
-    bool case_sensitive, no_data, no_schemas, no_views, resume, restart, yes, take_over, dry_run;
+    bool case_sensitive, no_data, no_schemas, no_views, triggers, routines, events, resume, restart,
+        yes, take_over, dry_run;
 };
 
 static const char *const format_words[] = {"sql", "csv", NULL};
@@ -50,6 +53,15 @@ static const struct opt dump_opts_table[] = {
     {"no-data", 'd', OPT_BOOL, FIELD(no_data), NULL, "definitions only", NULL, 0, 0, false},
     {"no-schemas", 'm', OPT_BOOL, FIELD(no_schemas), NULL, "rows only", NULL, 0, 0, false},
     {"no-views", 'W', OPT_BOOL, FIELD(no_views), NULL, "leave views out", NULL, 0, 0, false},
+    {"triggers", 'G', OPT_BOOL, FIELD(triggers), NULL,
+     "triggers of the tables (yes; --no-triggers leaves them out)", NULL, 0, 0, false},
+    {"routines", 'R', OPT_BOOL, FIELD(routines), NULL,
+     "procedures and functions whose names the filter lets through (yes; --no-routines)", NULL, 0,
+     0, false},
+    {"events", 'E', OPT_BOOL, FIELD(events), NULL,
+     "events whose names the filter lets through (yes; --no-events)", NULL, 0, 0, false},
+    {"definer", 0, OPT_STRING, FIELD(definer), "keep|strip|NAME@HOST",
+     "DEFINER of views, triggers, routines and events (keep)", NULL, 0, 0, false},
     {"resume", 0, OPT_BOOL, FIELD(resume), NULL,
      "go on with an unfinished dump (yes; --no-resume refuses)", NULL, 0, 0, false},
     {"restart", 0, OPT_BOOL, FIELD(restart), NULL,
@@ -89,12 +101,17 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         .no_data = o->no_data,
         .no_schemas = o->no_schemas,
         .no_views = o->no_views,
+        .no_triggers = !o->triggers,
+        .no_routines = !o->routines,
+        .no_events = !o->events,
         .no_resume = !o->resume,
         .restart = o->restart,
         .take_over = o->take_over,
         .max_epochs = o->max_epochs,
         .dry_run = o->dry_run,
     };
+    if (definer_parse(o->definer, &config->definer, err))
+        return err->code;
     return compression_parse(o->compress, &config->compression, err);
 }
 
@@ -121,11 +138,14 @@ static void report_print(const struct dump_report *r)
                      r->gtid && r->gtid[0] ? ", GTID " : "", r->gtid ? r->gtid : "");
     else
         (void)puts("position: none (the source writes no binlog)");
+    if (r->left_out)
+        (void)printf("left out: %" PRIu64 " objects that could not be read, named above\n",
+                     r->left_out);
 }
 
 static enum err_code dump_with(const struct dump_opts *o, const struct server_opts *source,
-                               const struct general_opts *general,
-                               const struct command_context *ctx, struct err *err)
+                               const struct general_opts *general, struct command_context *ctx,
+                               struct err *err)
 {
     struct progress progress = {.stage = "dump"};
     struct progress_printer *printer = NULL;
@@ -151,6 +171,8 @@ static enum err_code dump_with(const struct dump_opts *o, const struct server_op
     progress_stop(printer);
     if (!rc && !general->quiet && !o->dry_run)
         report_print(&report);
+    if (!rc && report.left_out)
+        ctx->exit_status = EXIT_LEFT_OUT;
 out:
     dump_report_release(&report);
     store_free(store);
@@ -165,6 +187,10 @@ enum err_code command_dump(struct command_context *ctx, struct err *err)
                              .chunk_bytes = (uint64_t)64 << 20,
                              .statement_bytes = 1000000,
                              .lock_wait_us = 60000000,
+                             .definer = "keep",
+                             .triggers = true,
+                             .routines = true,
+                             .events = true,
                              .resume = true};
     struct server_opts source = {0};
     struct general_opts general = {0};

@@ -13,6 +13,7 @@
 #include "common/mysql/server_url.h"
 #include "common/store/codec.h"
 #include "common/store/store.h"
+#include "dumper/definer.h"
 #include "formats/row_codec.h"
 
 enum dump_consistency { CONSISTENCY_AUTO, CONSISTENCY_FLUSH, CONSISTENCY_LOCK, CONSISTENCY_NONE };
@@ -29,6 +30,8 @@ struct dump_config {            /* const once dump_run has it; strings are borro
     enum dump_consistency consistency;
     uint64_t lock_wait_us; /* how long FLUSH TABLES WITH READ LOCK may wait; default 60 s */
     bool no_data, no_schemas, no_views;
+    bool no_triggers, no_routines, no_events;
+    struct definer definer;
     bool no_resume;      /* refuse to go on with an unfinished dump */
     bool restart;        /* throw an unfinished or finished dump away first */
     bool take_over;      /* take another's ferry.lock */
@@ -45,6 +48,7 @@ struct dump_report { /* owned by the caller: dump_report_release */
     struct dump_report_table *tables;
     size_t table_count;
     uint64_t rows, raw_bytes, stored_bytes, files;
+    uint64_t left_out; /* objects that could not be read, and were named in the log */
     uint64_t plan_us, lock_us, data_us, total_us; /* wall */
     unsigned epoch;                               /* of this run */
     char *consistency;                            /* what was taken, "flush" */

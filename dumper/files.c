@@ -120,7 +120,8 @@ static bool check_schema_fixed(const struct check *c, const struct file_name *na
 
     if (name->db && name->table)
         t = ledger_find(c->run->ledger, name->db, name->table);
-    return name->kind == FILE_DATABASE || (t && t->recorded);
+    return name->kind == FILE_DATABASE || name->kind == FILE_POST || name->kind == FILE_TRIGGERS ||
+           (t && t->recorded);
 }
 
 static enum err_code check_file(void *ctx, const char *path, const struct store_info *info,

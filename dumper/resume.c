@@ -83,9 +83,14 @@ char *dumper_options(const struct dump_config *config)
     (void)json_object_set_new(o, "filter", options_filter(config));
     (void)json_object_set_new(o, "format",
                               json_string(config->format == ROW_FORMAT_SQL ? "sql" : "csv"));
+    (void)json_object_set_new(o, "definer",
+                              json_string(config->definer.text ? config->definer.text : "keep"));
+    (void)json_object_set_new(o, "events", json_boolean(!config->no_events));
     (void)json_object_set_new(o, "no-data", json_boolean(config->no_data));
     (void)json_object_set_new(o, "no-schemas", json_boolean(config->no_schemas));
     (void)json_object_set_new(o, "no-views", json_boolean(config->no_views));
+    (void)json_object_set_new(o, "routines", json_boolean(!config->no_routines));
+    (void)json_object_set_new(o, "triggers", json_boolean(!config->no_triggers));
     text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
     copy = xstrdup(text ? text : "{}");
     free(text);

@@ -47,7 +47,8 @@ struct dump_run {
     const char *consistency; /* taken: "flush", "none" */
     struct position position;
     unsigned epoch;
-    uint64_t lock_us; /* that the lock was held */
+    uint64_t lock_us;  /* that the lock was held */
+    uint64_t left_out; /* objects that could not be read: the main thread's */
 
     struct worker *workers;
     struct span_queue *queue;
@@ -106,6 +107,8 @@ void dumper_disconnect(struct dump_run *run);
 void dumper_worker_prepare(struct worker *w, const struct plan_table *t);
 void dumper_worker_release(struct worker *w);
 pool_work_fn dumper_worker_main;
+/* Puts what a changed definition makes the server say into our words. */
+enum err_code dumper_table_error(const struct table *t, struct err *err);
 
 /* The table is finished if no span of it is open: its table_done record. */
 MUST_CHECK enum err_code dumper_table_done(struct dump_run *run, const struct plan_table *t,
@@ -126,8 +129,11 @@ MUST_CHECK enum err_code dumper_split(struct worker *w, struct span *s, uint64_t
  * on. */
 MUST_CHECK enum err_code dumper_begin_table(struct worker *w, struct plan_table *t,
                                             struct err *err);
-/* Databases, views and sequences. */
+/* Databases, views, sequences; then triggers, routines and events. */
 MUST_CHECK enum err_code dumper_write_schemas(struct dump_run *run, struct err *err);
+/* Writes and records one schema file. */
+MUST_CHECK enum err_code dumper_put_schema(struct dump_run *run, const char *path,
+                                           const struct strbuf *text, struct err *err);
 
 /* ---- report.c ---- */
 void dumper_report(const struct dump_run *run, struct dump_report *report);

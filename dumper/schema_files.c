@@ -10,7 +10,7 @@
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
 #include "common/schema/read.h"
-#include "dumper/run.h"
+#include "dumper/objects.h"
 #include "formats/dump_write.h"
 #include "formats/file_names.h"
 
@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ER_TABLE_DEF_CHANGED 1412
-#define ER_NO_SUCH_TABLE 1146
 #define SHA256_HEX 65
 
 /* Of the statement without its AUTO_INCREMENT counter, which moves without any definition. */
@@ -45,8 +43,7 @@ static enum err_code schema_hash(const char *sql, char hex[SHA256_HEX], struct e
     return ERR_OK;
 }
 
-/* Writes and records one schema file. */
-static enum err_code schema_put(struct dump_run *run, const char *path, const struct strbuf *text,
+enum err_code dumper_put_schema(struct dump_run *run, const char *path, const struct strbuf *text,
                                 struct err *err)
 {
     struct record record = {.kind = RECORD_FILE};
@@ -188,13 +185,11 @@ static enum err_code table_definition(struct worker *w, struct plan_table *p, ch
 
     if (!rc)
         rc = schema_create_table(w->conn, t, sql, err);
-    if (rc && (err->server_errno == ER_TABLE_DEF_CHANGED || err->server_errno == ER_NO_SUCH_TABLE))
-        return schema_changed(t, "it was dropped or altered", err);
     if (!rc)
         rc = schema_compare(w, t, err);
     if (!rc)
         rc = schema_hash(*sql, sha256, err);
-    return rc;
+    return rc ? dumper_table_error(t, err) : ERR_OK;
 }
 
 enum err_code dumper_begin_table(struct worker *w, struct plan_table *p, struct err *err)
@@ -221,7 +216,7 @@ enum err_code dumper_begin_table(struct worker *w, struct plan_table *p, struct 
         schema_header(&text);
         strbuf_addstr(&text, sql);
         strbuf_addstr(&text, ";\n");
-        rc = schema_put(run, strbuf_str(&path), &text, err);
+        rc = dumper_put_schema(run, strbuf_str(&path), &text, err);
     }
     if (!rc)
         rc = schema_record(run, p, path.str, sha256, err);
@@ -252,7 +247,7 @@ static enum err_code database_write(struct dump_run *run, const char *db, struct
     schema_header(&text);
     strbuf_addstr(&text, sql);
     strbuf_addstr(&text, ";\n");
-    rc = schema_put(run, strbuf_str(&path), &text, err);
+    rc = dumper_put_schema(run, strbuf_str(&path), &text, err);
 out:
     free(sql);
     strbuf_release(&path);
@@ -279,7 +274,7 @@ static enum err_code view_placeholder(struct dump_run *run, const struct table *
         strbuf_addstr(&text, " int");
     }
     strbuf_addstr(&text, t->column_count ? "\n)ENGINE=MyISAM;\n" : "`none` int\n)ENGINE=MyISAM;\n");
-    rc = schema_put(run, strbuf_str(&path), &text, err);
+    rc = dumper_put_schema(run, strbuf_str(&path), &text, err);
     strbuf_release(&path);
     strbuf_release(&text);
     return rc;
@@ -317,40 +312,10 @@ static enum err_code view_text(struct dump_run *run, const struct table *t, cons
     strbuf_addstr(text, ";\nSET @PREV_COLLATION_CONNECTION=@@COLLATION_CONNECTION;\n");
     if (collation)
         strbuf_addf(text, "SET collation_connection = %s;\n", collation);
-    strbuf_addstr(text, sql);
+    definer_rewrite(&run->config->definer, sql, strlen(sql), text);
     strbuf_addstr(text, ";\nSET collation_connection = @PREV_COLLATION_CONNECTION;\n");
     free(collation);
     return ERR_OK;
-}
-
-/* The statement begins where the sequence is now: what it has given out is not given out again.
- * (SETVAL after it would be exact as well, but not every reader of a dump runs it.) */
-static enum err_code sequence_text(struct dump_run *run, const struct table *t, const char *sql,
-                                   struct strbuf *text, struct err *err)
-{
-    static const char start[] = " start with ";
-    const char *at = strstr(sql, start);
-    struct strbuf query = {0};
-    char *next = NULL;
-    enum err_code rc;
-
-    strbuf_addstr(&query, "SELECT next_not_cached_value FROM ");
-    strbuf_add_table(&query, t->db, t->name);
-    rc = conn_value(run->control, strbuf_str(&query), &next, err);
-    strbuf_release(&query);
-    if (!rc && (!at || !next))
-        rc =
-            err_set(err, ERR_DUMP_TABLE, "the sequence's definition cannot be understood: %s", sql);
-    if (!rc) {
-        at += strlen(start);
-        schema_header(text);
-        strbuf_add(text, sql, (size_t)(at - sql));
-        strbuf_addstr(text, next);
-        strbuf_addstr(text, at + strspn(at, "-0123456789"));
-        strbuf_addstr(text, ";\n");
-    }
-    free(next);
-    return rc;
 }
 
 static enum err_code other_write(struct dump_run *run, struct plan_table *p, struct err *err)
@@ -363,19 +328,26 @@ static enum err_code other_write(struct dump_run *run, struct plan_table *p, str
     char *sql = NULL;
     enum err_code rc;
 
-    rc = schema_create_table(run->control, t, &sql, err);
+    rc = view ? dumper_check_view(run, t, err) : ERR_OK;
+    if (!rc)
+        rc = schema_create_table(run->control, t, &sql, err);
     if (!rc)
         rc = schema_hash(sql, sha256, err);
+    if (!rc && !view)
+        schema_header(&text);
     if (!rc)
-        rc = view ? view_text(run, t, sql, &text, err) : sequence_text(run, t, sql, &text, err);
-    if (rc)
+        rc = view ? view_text(run, t, sql, &text, err)
+                  : dumper_sequence_text(run, t, sql, &text, err);
+    if (rc && view)
+        rc = dumper_leave_out(run, "VIEW", t->db, t->name, err);
+    if (rc || !text.len)
         goto out;
     if (view)
         rc = view_placeholder(run, t, err);
     file_name_schema(&path, view ? FILE_VIEW : FILE_SEQUENCE, t->db, t->name,
                      run->config->compression.codec->extension);
     if (!rc)
-        rc = schema_put(run, strbuf_str(&path), &text, err);
+        rc = dumper_put_schema(run, strbuf_str(&path), &text, err);
     if (!rc)
         rc = schema_record(run, p, strbuf_str(&path), sha256, err);
 out:
@@ -408,8 +380,10 @@ enum err_code dumper_write_schemas(struct dump_run *run, struct err *err)
 
         if (!p->ledger->recorded)
             rc = other_write(run, p, err);
-        if (!rc && !p->ledger->done)
+        if (!rc && p->ledger->recorded && !p->ledger->done)
             rc = other_done(run, p, err);
     }
+    if (!rc && !dumper_stopped(run))
+        rc = dumper_write_objects(run, err);
     return rc;
 }

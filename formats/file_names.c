@@ -22,6 +22,7 @@ struct name_suffix {
     enum file_kind kind;
     bool has_table, may_lack_table;
 };
+#define SEQUENCE_EXT "ddl"
 static const struct name_suffix suffixes[] = {
     {"-schema-create", FILE_DATABASE, false, false},
     {"-schema-post", FILE_POST, false, false},
@@ -73,7 +74,8 @@ void file_name_schema(struct strbuf *out, enum file_kind kind, const char *db, c
         break;
     }
     names_put(out, db, table);
-    strbuf_addf(out, "%s.sql%s", suffix, compression_ext);
+    strbuf_addf(out, "%s.%s%s", suffix, kind == FILE_SEQUENCE ? SEQUENCE_EXT : "sql",
+                compression_ext);
 }
 
 void file_name_data(struct strbuf *out, const char *db, const char *table, uint64_t number,
@@ -195,7 +197,7 @@ static bool number_cut(const char *path, size_t *len, uint64_t *number)
 
 static void dump_file_parse(const char *path, struct file_name *out)
 {
-    static const char *const extensions[] = {"sql", "csv"};
+    static const char *const extensions[] = {"sql", "csv", SEQUENCE_EXT};
     size_t len = strlen(path);
 
     (void)ending_cut(path, &len, codec_of_path(path)->extension);
@@ -204,6 +206,11 @@ static void dump_file_parse(const char *path, struct file_name *out)
 
         if (!ending_cut(path, &rest, extensions[i]) || !ending_cut(path, &rest, "."))
             continue;
+        if (i == 2) { /* of sequences only */
+            if (ending_cut(path, &rest, "-schema-sequence") && names_parse(path, rest, true, out))
+                out->kind = FILE_SEQUENCE;
+            return;
+        }
         if (!(i == 0 && schema_parse(path, rest, out)) && number_cut(path, &rest, &out->number) &&
             names_parse(path, rest, true, out))
             out->kind = FILE_DATA;

@@ -1,9 +1,11 @@
 /* formats/file_names.h: the names of a dump's files, those that Dumpling and mydumper use, so that
  * TiDB Lightning, myloader and IMPORT INTO read the dump as it is: DB-schema-create.sql,
  * DB.TABLE-schema.sql, DB.VIEW-schema-view.sql, DB-schema-post.sql, DB.TABLE.000000001.sql|csv,
- * then ".zst" or ".gz". Triggers are DB.TABLE-schema-trigger.sql, which Lightning leaves out
- * (mydumper's "-schema-triggers" it would take for rows; both are parsed). Escaped as Dumpling
- * does: bytes 0x00-0x1f, % " * . / : < > ? \ | and the
+ * then ".zst" or ".gz". Sequences are DB.SEQ-schema-sequence.ddl, since Lightning would take
+ * Dumpling's and mydumper's "-schema-sequence.sql" for rows; both are parsed. Triggers are
+ * DB.TABLE-schema-trigger.sql, which Lightning leaves out (mydumper's "-schema-triggers" it would
+ * take for rows; both are parsed). Escaped as Dumpling does: bytes 0x00-0x1f, % " * . / : < > ? \ |
+ * and the
  * '-' of "-schema" become %XX (upper-case hex). */
 #ifndef FERRY_FORMATS_FILE_NAMES_H
 #define FERRY_FORMATS_FILE_NAMES_H

@@ -10,12 +10,14 @@
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
 #include "common/target/ddl.h"
+#include "formats/file_names.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define SCHEMA_THREADS_MAX 16
 #define SCHEMA_TRIES 8
+#define LEFT_OUT_MAX 10 /* files that the message names */
 #define ER_DB_CREATE_EXISTS 1007
 #define ER_TABLE_EXISTS 1050
 
@@ -293,6 +295,30 @@ static enum err_code schema_note(struct load_run *run, enum table_origin created
     return rc;
 }
 
+/* Triggers, routines and events are not made: TiDB has none, and on other servers a trigger would
+ * act on rows that the follower brings, and an event begin to run. */
+static void schema_say_left_out(const struct load_run *run)
+{
+    struct strbuf list = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < run->dump->file_count; i++) {
+        struct file_name name = {0};
+
+        file_name_parse(run->dump->files[i].path, &name);
+        if ((name.kind == FILE_TRIGGERS || name.kind == FILE_POST) &&
+            filter_match_db(run->filter, name.db) && count++ < LEFT_OUT_MAX)
+            strbuf_addf(&list, "%s%s", list.len ? ", " : "", run->dump->files[i].path);
+        file_name_release(&name);
+    }
+    if (count > LEFT_OUT_MAX)
+        strbuf_addf(&list, " and %zu more", count - LEFT_OUT_MAX);
+    if (count)
+        log_event(LOG_WARN, "load.objects.left-out", F_STR("files", strbuf_str(&list)),
+                  F_STR("message", "triggers, routines and events are not loaded"));
+    strbuf_release(&list);
+}
+
 enum err_code schema_run(struct load_run *run, struct err *err)
 {
     bool any = false;
@@ -303,6 +329,8 @@ enum err_code schema_run(struct load_run *run, struct err *err)
         return err->code;
     if (schema_note(run, TABLE_CREATING, err))
         return err->code;
+    if (!run->config->no_schemas)
+        schema_say_left_out(run);
     if (!run->config->no_schemas && schema_databases(run, err))
         return err->code;
     for (size_t i = 0; i < run->table_count; i++)

@@ -91,6 +91,7 @@ static enum ddl_kind ddl_kind_of(const char *p, const char *end)
         const char *word;
         enum ddl_kind kind;
     } words[] = {{"CREATE", DDL_CREATE}, {"SET", DDL_SET}, {"USE", DDL_SET}, {"DROP", DDL_DROP}};
+    static const char *const sequence[] = {"ALTER SEQUENCE ", "DO SETVAL("};
     const char *word = skip_version_opener(p, end);
     size_t len = 0;
 
@@ -99,6 +100,10 @@ static enum ddl_kind ddl_kind_of(const char *p, const char *end)
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (len == strlen(words[i].word) && strncasecmp(word, words[i].word, len) == 0)
             return words[i].kind;
+    for (size_t i = 0; i < sizeof sequence / sizeof sequence[0]; i++)
+        if ((size_t)(end - word) > strlen(sequence[i]) &&
+            strncasecmp(word, sequence[i], strlen(sequence[i])) == 0)
+            return DDL_SEQUENCE;
     return DDL_OTHER;
 }
 
@@ -211,7 +216,7 @@ enum err_code ddl_run(struct conn *c, const char *db, const struct strbuf *text,
                            (int)(st.len < WORDS_SHOWN_MAX ? st.len : WORDS_SHOWN_MAX), st.text);
         if (ddl_run_one(c, &st, warning, ctx, err))
             return err->code;
-        created++;
+        created += st.kind == DDL_CREATE;
     }
     if (!created)
         return err_set(err, ERR_LOAD_SCHEMA, "the file holds no CREATE statement");

@@ -6,8 +6,9 @@
 
 enum ddl_kind {
     DDL_CREATE,
-    DDL_SET,  /* SET and USE: the session is ours, they are never run */
-    DDL_DROP, /* never run: Dumpling's view files drop a table of the name first */
+    DDL_SET,      /* SET and USE: the session is ours, they are never run */
+    DDL_DROP,     /* never run: Dumpling's view files drop a table of the name first */
+    DDL_SEQUENCE, /* ALTER SEQUENCE, DO SETVAL(...): where a sequence that was created goes on */
     DDL_OTHER
 };
 struct ddl_statement { /* borrowed from the file's text; without the ';' */
@@ -22,10 +23,10 @@ bool ddl_next(const char **pos, const char *end, struct ddl_statement *st);
 
 /* Called for each warning that the server gave to a statement. */
 typedef void ddl_warning_fn(void *ctx, const char *words);
-/* Runs the CREATE statements of a schema file in database `db` (NULL: none chosen), the others as
- * ddl_kind says; DDL_OTHER is ERR_LOAD_SCHEMA, and so is a text without CREATE. The server's
- * refusal is ERR_LOAD_SCHEMA with its words, err->server_errno kept; retryable errors and lost
- * rights keep their own code. `warning` may be NULL. */
+/* Runs the CREATE and DDL_SEQUENCE statements of a schema file in database `db` (NULL: none
+ * chosen), the others as ddl_kind says; DDL_OTHER is ERR_LOAD_SCHEMA, and so is a text without
+ * CREATE. The server's refusal is ERR_LOAD_SCHEMA with its words, err->server_errno kept; retryable
+ * errors and lost rights keep their own code. `warning` may be NULL. */
 MUST_CHECK enum err_code ddl_run(struct conn *c, const char *db, const struct strbuf *text,
                                  ddl_warning_fn *warning, void *ctx, struct err *err);
 

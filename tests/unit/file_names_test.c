@@ -57,7 +57,7 @@ static void writes_names(void **state)
         {FILE_POST, "db", NULL, "", "db-schema-post.sql"},
         {FILE_TRIGGERS, "db", "t", "", "db.t-schema-trigger.sql"},
         {FILE_TRIGGERS, "db", NULL, "", "db-schema-trigger.sql"},
-        {FILE_SEQUENCE, "db", "s", ".zst", "db.s-schema-sequence.sql.zst"},
+        {FILE_SEQUENCE, "db", "s", ".zst", "db.s-schema-sequence.ddl.zst"},
     };
     struct strbuf out = {0};
 
@@ -191,8 +191,7 @@ static void every_name_is_taken_by_its_rule(void **state)
         {FILE_VIEW, RULE_VIEW, true},
         {FILE_POST, RULE_POST, false},
         {FILE_TRIGGERS, RULE_POST, true},
-        /* as Dumpling and mydumper name it: Lightning takes it for rows of "SEQ-schema-sequence" */
-        {FILE_SEQUENCE, RULE_DATA, true},
+        {FILE_SEQUENCE, RULE_NONE, true},
     };
     struct strbuf out = {0};
 
@@ -229,6 +228,8 @@ static void nothing_else_is_taken(void **state)
         assert_int_equal(rule_of(*state, others[i]), RULE_NONE);
     /* why triggers are not written under mydumper's name */
     assert_int_equal(rule_of(*state, "db.t-schema-triggers.sql"), RULE_DATA);
+    /* Dumpling's and mydumper's name; ferry writes "-schema-sequence.ddl" */
+    assert_int_equal(rule_of(*state, "db.s-schema-sequence.sql"), RULE_DATA);
 }
 
 static void parses_names(void **state)

@@ -45,6 +45,9 @@ static void splits_statements(void **state)
            {DDL_CREATE, "/*M!100100 CREATE TABLE t (a int) */"});
     SPLITS("USE `x`; SET a=1; ALTER TABLE t ADD b int; CREATED", {DDL_SET, "USE `x`"},
            {DDL_SET, "SET a=1"}, {DDL_OTHER, "ALTER TABLE t ADD b int"}, {DDL_OTHER, "CREATED"});
+    SPLITS("ALTER SEQUENCE `s` START WITH 1;DO SETVAL(`s`,2);DO SLEEP(1);DO SETVAL(",
+           {DDL_SEQUENCE, "ALTER SEQUENCE `s` START WITH 1"}, {DDL_SEQUENCE, "DO SETVAL(`s`,2)"},
+           {DDL_OTHER, "DO SLEEP(1)"}, {DDL_OTHER, "DO SETVAL("});
 }
 
 static void knows_quotes_and_comments(void **state)

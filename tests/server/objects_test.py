@@ -1,0 +1,205 @@
+"""What is not rows of tables: triggers, routines, events, sequences, views, definers; partial dumps, CSV dialects, and
+`metadata` for other tools. Objects are fed to a second server by the client, and compared as both servers print them."""
+
+import configparser
+import glob
+import json
+import os
+import re
+import subprocess
+
+import compare
+import ferry
+from case import quick
+
+KINDS = ("mariadb", "mysql")
+FROM_SHOW = {"TRIGGER": 2, "PROCEDURE": 2, "FUNCTION": 2, "EVENT": 3, "PACKAGE": 2, "PACKAGE BODY": 2}
+
+
+def feed(server, db, path):
+    """A file of the dump through the client, as a user would."""
+    with open(path, "rb") as f:
+        run = subprocess.run(["mariadb", "--no-defaults", "--skip-ssl", "--host=127.0.0.1", "--port=%d" % server.port, "--user=root",
+                              "--default-character-set=utf8mb4", "--comments", "--binary-mode", db], stdin=f, capture_output=True)
+    assert run.returncode == 0, (path, run.stderr.decode(errors="replace"))
+
+
+def files(out, pattern):
+    return sorted(glob.glob(os.path.join(out, pattern)))
+
+
+def objects(server, db):
+    """{(kind, name): what SHOW CREATE gives, without the time of creation}"""
+    found = {}
+    names = [("TRIGGER", r[0]) for r in server.run("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema='%s'" % db)]
+    names += [(r[1], r[0]) for r in server.run(
+        "SELECT routine_name, routine_type FROM information_schema.routines WHERE routine_schema='%s'" % db)]
+    names += [("EVENT", r[0]) for r in server.run("SELECT event_name FROM information_schema.events WHERE event_schema='%s'" % db)]
+    for kind, name in names:
+        row = server.run("SHOW CREATE %s `%s`.`%s`" % (kind, db, name))[0]
+        found[kind, name] = [str(cell) for cell in (row[:6] if kind == "TRIGGER" else row)]
+    return found
+
+
+def order_of_triggers(server, db):
+    return server.run("SELECT event_object_table, action_timing, event_manipulation, action_order, trigger_name FROM "
+                      "information_schema.triggers WHERE trigger_schema='%s' ORDER BY 1, 2, 3, 4" % db)
+
+
+def make_objects(t, source, db):
+    t.database(source, db, "CREATE TABLE `a t` (id int PRIMARY KEY, x varchar(50))", "INSERT INTO `a t` VALUES (1, 'x')",
+               "CREATE TABLE log (id int AUTO_INCREMENT PRIMARY KEY, what varchar(50))",
+               options="CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+    use = "USE `%s`" % db
+    source.run(use, "CREATE TRIGGER second BEFORE INSERT ON `a t` FOR EACH ROW SET NEW.x = CONCAT(NEW.x, 'ü;;日')",
+               "CREATE TRIGGER first BEFORE INSERT ON `a t` FOR EACH ROW PRECEDES second SET NEW.x = UPPER(NEW.x)",
+               "CREATE TRIGGER many AFTER UPDATE ON `a t` FOR EACH ROW\nBEGIN\n  -- a remark; with a semicolon\n"
+               "  INSERT INTO log (what) VALUES (';;'), ('$0$');\n  INSERT INTO log (what) VALUES ('it''s \\\\ \"q\"');\nEND")
+    source.run(use, "SET sql_mode='ANSI_QUOTES,PIPES_AS_CONCAT'",
+               'CREATE PROCEDURE "pro c"(IN a int, OUT b varchar(20)) COMMENT \'a; b\'\nBEGIN\n  SET b = \'a\' || "a";\n\n'
+               '  /* kept */ SELECT 1;\nEND')
+    source.run(use, "SET sql_mode='NO_BACKSLASH_ESCAPES'", "CREATE FUNCTION f(a int) RETURNS varchar(20) DETERMINISTIC\n"
+               "RETURN CONCAT(a, '\\', 'ü')")
+    source.run(use, "SET NAMES latin1", "CREATE FUNCTION latin() RETURNS varchar(20) DETERMINISTIC RETURN 'größe'", charset="latin1")
+    source.run(use, "SET time_zone='+05:30'", "CREATE EVENT ev ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 00:00:00' DISABLE DO\n"
+               "BEGIN\n  INSERT INTO log (what) VALUES ('tick');\nEND")
+    # made while the database had another collation: parameters keep it
+    source.run("ALTER DATABASE `%s` COLLATE utf8mb4_bin" % db, use, "CREATE FUNCTION old(a varchar(9)) RETURNS int DETERMINISTIC RETURN a = 'A'",
+               "ALTER DATABASE `%s` COLLATE utf8mb4_general_ci" % db)
+
+
+def restore(t, source, target, db, out, *options):
+    ferry.dump(source, out, "-f", db + ".*", "--compress", "none", *options).must()
+    t.gone_after(target, db)
+    run = ferry.load(target, out).must()
+    for path in files(out, db + "*-schema-trigger.sql") + files(out, db + "-schema-post.sql"):
+        feed(target, db, path)
+    return run
+
+
+def all_objects(t, kind):
+    source, target = t.server(kind), t.own_server(kind)
+    make_objects(t, source, "objs")
+    out = t.path("dump")
+    run = restore(t, source, target, "objs", out)
+    assert run.err.count("triggers, routines and events are not loaded") == 1, run.err
+    assert "objs-schema-post.sql" in run.err and "objs.a t-schema-trigger.sql" in run.err, run.err
+    there, here = objects(source, "objs"), objects(target, "objs")
+    assert len(there) == 8, there.keys()
+    for key, row in there.items():
+        assert here.get(key) == row, "%s\n%s\n%s" % (key, row, here.get(key))
+    assert order_of_triggers(source, "objs") == order_of_triggers(target, "objs")
+    assert target.value("SELECT @@collation_database", ) is not None
+    assert target.run("USE objs", "SELECT @@collation_database")[0][0] == "utf8mb4_general_ci"
+    assert target.value("SELECT objs.latin()") == "größe"
+    ferry.run("verify", "--input", out).must()
+
+
+@quick
+def test_objects_mariadb(t):
+    all_objects(t, "mariadb")
+
+
+def test_objects_mysql(t):
+    all_objects(t, "mysql")
+
+
+def test_left_out_as_asked(t):
+    """--no-triggers and its sisters; the filter goes for routines and events by name."""
+    source = t.server("mariadb")
+    make_objects(t, source, "objs2")
+
+    def dumped(*options):
+        out = t.path("d%d" % len(os.listdir(t.folder)))
+        ferry.dump(source, out, "--compress", "none", *options).must()
+        post = files(out, "*-schema-post.sql")
+        text = open(post[0], "rb").read().decode("latin1") if post else ""
+        return sorted(set(re.findall(r"(PROCEDURE|FUNCTION|EVENT) [`\"]", text))), len(files(out, "*-schema-trigger.sql")), text
+
+    assert dumped("-f", "objs2.*")[:2] == (["EVENT", "FUNCTION", "PROCEDURE"], 1)
+    assert dumped("-f", "objs2.*", "--no-triggers")[:2] == (["EVENT", "FUNCTION", "PROCEDURE"], 0)
+    assert dumped("-f", "objs2.*", "--no-routines")[:2] == (["EVENT"], 1)
+    assert dumped("-f", "objs2.*", "--no-events", "--no-routines")[:2] == ([], 1)
+    assert dumped("-f", "objs2.*", "--no-schemas")[:2] == ([], 0)
+    assert dumped("-f", "objs2.log")[:2] == ([], 0)
+    text = dumped("-f", "objs2.*", "-f", "!objs2.l*")[2]
+    assert "latin" not in text and "FUNCTION `f`" in text
+
+
+def test_definers(t):
+    for kind in KINDS:
+        source = t.server(kind)
+        db = t.database(source, "defs", "CREATE TABLE t (id int PRIMARY KEY)", "CREATE VIEW v AS SELECT id FROM t",
+                        "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.id = 1",
+                        "CREATE PROCEDURE p() SELECT 1", "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1")
+        for said, want in (("keep", "DEFINER=`root`@`%`"), ("strip", None), ("a@b`c@10.0.%", "DEFINER=`a@b``c`@`10.0.%`")):
+            out = t.path("%s-%s" % (kind, said[:1]))
+            ferry.dump(source, out, "-f", db + ".*", "--compress", "none", "--definer", said).must()
+            text = "".join(open(p).read() for p in files(out, "*.sql"))
+            found = re.findall(r"DEFINER=(\S+)", text)
+            if want is None:
+                assert not found, text
+            else:
+                assert len(found) == 4, text
+                if said != "keep":
+                    assert text.count(want) == 4, text
+            assert text.count("SQL SECURITY DEFINER VIEW") == 1
+    ferry.dump(source, t.path("x"), "--definer", "nobody").must(2, "NAME@HOST")
+
+
+def test_broken_views(t):
+    """Reported by name, left out, exit 6; a view whose definer is gone is dumped."""
+    for kind in KINDS:
+        source, target = t.server(kind), t.own_server(kind)
+        db = t.database(source, "views", "CREATE TABLE t (id int PRIMARY KEY, x int)", "CREATE TABLE gone (id int)",
+                        "CREATE VIEW good AS SELECT id FROM t", "CREATE VIEW bad AS SELECT id FROM gone",
+                        "CREATE VIEW worse AS SELECT x FROM t JOIN bad USING (id)", "DROP TABLE gone", "INSERT INTO t VALUES (1, 2)",
+                        "CREATE DEFINER=`nobody`@`nowhere` VIEW orphan AS SELECT id FROM t")
+        out = t.path(kind)
+        run = ferry.dump(source, out, "-f", db + ".*", "--compress", "none").must(6, "left out: 2 objects")
+        assert "bad" in run.err and "worse" in run.err and "good" not in run.err, run.err
+        t.gone_after(target, db)
+        ferry.load(target, out).must()
+        assert target.value("SELECT id FROM views.good") == 1
+        for view in ("good", "orphan"):
+            feed(target, db, out + "/views.%s-schema-view.sql" % view)  # as the client runs it: with the collation of its making
+            a, b = (s.run("SHOW CREATE VIEW views." + view) for s in (source, target))
+            assert a == b, (a, b)
+        ferry.run("verify", "--input", out).must()
+
+
+def test_sequences(t):
+    """Each goes on behind what the source has given out, with its own definition; also one that has run out."""
+    source, target = t.server("mariadb"), t.own_server("mariadb")
+    db = t.database(source, "seqs", "CREATE SEQUENCE fresh START WITH 7", "CREATE SEQUENCE used START WITH 10 INCREMENT BY 5 NOCACHE",
+                    "CREATE SEQUENCE cached CACHE 100", "CREATE SEQUENCE down START WITH -1 INCREMENT BY -3 NOCACHE",
+                    "CREATE SEQUENCE out_of START WITH 1 MINVALUE 1 MAXVALUE 2 NOCACHE",
+                    "CREATE SEQUENCE round START WITH 3 MINVALUE 1 MAXVALUE 4 CYCLE NOCACHE",
+                    "CREATE TABLE t (id bigint DEFAULT NEXTVAL(used) PRIMARY KEY, x int)", "INSERT INTO t (x) VALUES (1), (2)",
+                    "SELECT NEXTVAL(cached)", "SELECT NEXTVAL(down)", "SELECT NEXTVAL(out_of)", "SELECT NEXTVAL(out_of)",
+                    "SELECT NEXTVAL(round)", "SELECT NEXTVAL(round)", "SELECT NEXTVAL(round)")
+    out = t.path("dump")
+    ferry.dump(source, out, "-f", db + ".*", "--compress", "none").must()
+    assert len(files(out, "*-schema-sequence.ddl")) == 6 and not files(out, "*sequence.sql")
+    t.gone_after(target, db)
+    ferry.load(target, out).must()
+    for name in ("fresh", "used", "cached", "down", "out_of", "round"):
+        a, b = (s.run("SHOW CREATE SEQUENCE seqs." + name) for s in (source, target))
+        assert a == b, (a, b)
+    assert [target.value("SELECT NEXTVAL(seqs.%s)" % n) for n in ("fresh", "used", "cached", "down", "round")] == [7, 20, 101, -4, 2]
+    try:
+        target.value("SELECT NEXTVAL(seqs.out_of)")
+        raise AssertionError("a sequence without values gave one")
+    except Exception as e:
+        assert "has run out" in str(e), e
+
+
+def test_sequence_of_tidb(t):
+    source, target = t.server("tidb"), t.own_server("tidb")
+    db = t.database(source, "seqt", "CREATE SEQUENCE s START WITH 5 NOCACHE", "SELECT NEXTVAL(s)", "SELECT NEXTVAL(s)",
+                    "CREATE TABLE t (id int PRIMARY KEY)")
+    out = t.path("dump")
+    ferry.dump(source, out, "-f", db + ".*", "--consistency", "none").must()
+    t.gone_after(target, db)
+    ferry.load(target, out).must()
+    assert target.value("SELECT NEXTVAL(seqt.s)") == 7
