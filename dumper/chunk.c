@@ -305,8 +305,10 @@ enum err_code dumper_read_span(struct worker *w, struct span *s, struct err *err
     strbuf_release(&r.path);
     digest_release(&r.digest);
     bound_release(&r.lo);
-    if (rc && !w->stopped)
+    if (rc && !w->stopped) {
         (void)err_wrap(err, "'%s.%s'", s->table->table->db, s->table->table->name);
+        rc = dumper_table_error(s->table->table, err);
+    }
     if (!rc)
         rc = dumper_table_done(w->run, s->table, err);
     span_free(s);

@@ -118,11 +118,15 @@ static enum err_code snapshot_work(void *ctx, unsigned number, struct err *err)
     return rc;
 }
 
-static enum err_code lock_refused(struct err *err)
+/* What to do about it; never in silence without a snapshot. */
+static enum err_code lock_refused(enum err_code rc, struct err *err)
 {
-    (void)err_wrap(err, "the global read lock cannot be had (GRANT RELOAD ON *.* lets the account "
-                        "take it; --consistency none does without, and without a snapshot)");
-    return err->code;
+    static const char none[] = "--consistency none does without it, and without a snapshot";
+
+    if (rc == ERR_PRIVILEGE)
+        return err_wrap(err, "the global read lock is refused (GRANT RELOAD ON *.*; or %s)", none);
+    err->code = ERR_DUMP_CONSISTENCY;
+    return err_wrap(err, "the global read lock is not to be had here (%s)", none);
 }
 
 static enum err_code lock_try(struct dump_run *run, uint64_t left_us, struct err *err)
@@ -145,7 +149,7 @@ static enum err_code lock_take(struct dump_run *run, struct err *err)
 
         rc = lock_try(run, until > now ? until - now : 0, err);
         if (rc == ERR_PRIVILEGE || rc == ERR_SQL)
-            return lock_refused(err);
+            return lock_refused(rc, err);
         if (!rc || err->server_errno != ER_LOCK_WAIT_TIMEOUT)
             return rc;
         if (clock_mono_us() + LOCK_PAUSE_US >= until)

@@ -7,6 +7,9 @@
 
 #include <stdlib.h>
 
+#define ER_NO_SUCH_TABLE 1146
+#define ER_TABLE_DEF_CHANGED 1412
+
 void dumper_worker_prepare(struct worker *w, const struct plan_table *t)
 {
     struct dump_run *run = w->run;
@@ -27,6 +30,15 @@ void dumper_worker_release(struct worker *w)
     arena_free(w->arena);
     strbuf_release(&w->sql);
     strbuf_release(&w->rows);
+}
+
+enum err_code dumper_table_error(const struct table *t, struct err *err)
+{
+    if (err->server_errno == ER_TABLE_DEF_CHANGED || err->server_errno == ER_NO_SUCH_TABLE)
+        return err_set(err, ERR_DUMP_TABLE,
+                       "'%s.%s' was dropped or altered after the snapshot was taken", t->db,
+                       t->name);
+    return err->code;
 }
 
 enum err_code dumper_table_done(struct dump_run *run, const struct plan_table *t, struct err *err)
