@@ -1,5 +1,6 @@
-/* The yardstick of the load: text multi-row INSERT of 1,000 rows a statement, each its own transaction, over N connections; rows of sysbench's form.
- * Usage: insert_rows PORT DB TABLE ROWS CONNECTIONS (the table exists). Prints the seconds. */
+/* The yardstick of the load: text multi-row INSERT of 1,000 rows a statement, each its own
+ * transaction, over N connections; rows of sysbench's form. Usage: insert_rows PORT DB TABLE ROWS
+ * CONNECTIONS (the table exists). Prints the seconds. */
 #include <mysql.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 
 #define STATEMENT_ROWS 1000
+#define SQL_MAX ((size_t)STATEMENT_ROWS * 256 + 1024)
 
 struct worker {
     unsigned port;
@@ -16,13 +18,13 @@ struct worker {
     int failed;
 };
 
-static unsigned digits(char *out, unsigned groups, unsigned long seed)
+static size_t digits(char *out, unsigned groups, unsigned long seed)
 {
-    unsigned n = 0;
+    size_t n = 0;
 
     for (unsigned g = 0; g < groups; g++) {
         seed = seed * 6364136223846793005ul + 1442695040888963407ul;
-        n += (unsigned)sprintf(out + n, g ? "-%011lu" : "%011lu", (seed >> 20) % 100000000000ul);
+        n += (size_t)snprintf(out + n, 13, "%s%011lu", g ? "-" : "", (seed >> 20) % 100000000000ul);
     }
     return n;
 }
@@ -31,18 +33,20 @@ static void *run(void *arg)
 {
     struct worker *w = arg;
     MYSQL *c = mysql_init(NULL);
-    char *sql = malloc(STATEMENT_ROWS * 256 + 1024);
+    char *sql = malloc(SQL_MAX);
 
     w->failed = !mysql_real_connect(c, "127.0.0.1", "root", "", w->db, w->port, NULL, 0);
     for (unsigned long id = w->from; id < w->to && !w->failed;) {
-        unsigned long n = (unsigned long)sprintf(sql, "INSERT INTO `%s` (`id`,`k`,`c`,`pad`) VALUES ", w->table);
+        size_t n = (size_t)snprintf(sql, SQL_MAX, "INSERT INTO `%s` (`id`,`k`,`c`,`pad`) VALUES ",
+                                    w->table);
 
         for (unsigned i = 0; i < STATEMENT_ROWS && id < w->to; i++, id++) {
-            n += (unsigned long)sprintf(sql + n, "%s(%lu,%lu,'", i ? "," : "", id, id * 7919 % 700000);
+            n += (size_t)snprintf(sql + n, SQL_MAX - n, "%s(%lu,%lu,'", i ? "," : "", id,
+                                  id * 7919 % 700000);
             n += digits(sql + n, 10, id);
-            n += (unsigned long)sprintf(sql + n, "','");
+            n += (size_t)snprintf(sql + n, SQL_MAX - n, "','");
             n += digits(sql + n, 5, id + 1);
-            n += (unsigned long)sprintf(sql + n, "')");
+            n += (size_t)snprintf(sql + n, SQL_MAX - n, "')");
         }
         w->failed = mysql_real_query(c, sql, n) != 0;
     }
@@ -65,8 +69,9 @@ int main(int argc, char **argv)
     mysql_library_init(0, NULL, NULL);
     clock_gettime(CLOCK_MONOTONIC, &a);
     for (unsigned long i = 0; i < count; i++) {
-        workers[i] = (struct worker){(unsigned)strtoul(argv[1], NULL, 10), argv[2], argv[3],
-                                     1 + rows * i / count, 1 + rows * (i + 1) / count, 0};
+        workers[i] = (struct worker){
+            (unsigned)strtoul(argv[1], NULL, 10), argv[2], argv[3], 1 + rows * i / count,
+            1 + rows * (i + 1) / count,           0};
         pthread_create(&threads[i], NULL, run, &workers[i]);
     }
     for (unsigned long i = 0; i < count; i++) {

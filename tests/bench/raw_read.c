@@ -1,5 +1,5 @@
-/* The yardstick of the dump: one connection that reads all rows of the given tables and does nothing with them.
- * Usage: raw_read PORT DB TABLE... */
+/* The yardstick of the dump: one connection that reads all rows of the given tables and does
+ * nothing with them. Usage: raw_read PORT DB TABLE... */
 #include <mysql.h>
 #include <stdio.h>
 #include <stdlib.h>

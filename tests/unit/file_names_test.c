@@ -186,12 +186,9 @@ static void every_name_is_taken_by_its_rule(void **state)
         int rule;
         bool has_table;
     } kinds[] = {
-        {FILE_DATABASE, RULE_DATABASE, false},
-        {FILE_TABLE, RULE_TABLE, true},
-        {FILE_VIEW, RULE_VIEW, true},
-        {FILE_POST, RULE_POST, false},
-        {FILE_TRIGGERS, RULE_POST, true},
-        {FILE_SEQUENCE, RULE_NONE, true},
+        {FILE_DATABASE, RULE_DATABASE, false}, {FILE_TABLE, RULE_TABLE, true},
+        {FILE_VIEW, RULE_VIEW, true},          {FILE_POST, RULE_POST, false},
+        {FILE_TRIGGERS, RULE_POST, true},      {FILE_SEQUENCE, RULE_NONE, true},
     };
     struct strbuf out = {0};
 
