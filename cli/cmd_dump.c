@@ -17,12 +17,13 @@ struct dump_opts {
     struct opt_list filters;
     unsigned threads, max_epochs;
     uint64_t chunk_bytes, statement_bytes, lock_wait_us;
-    int format, consistency;
+    int format, consistency, metadata;
     bool case_sensitive, no_data, no_schemas, no_views, triggers, routines, events, resume, restart,
         yes, take_over, dry_run;
 };
 
 static const char *const format_words[] = {"sql", "csv", NULL};
+static const char *const metadata_words[] = {"dumpling", "mydumper", NULL};
 static const char *const consistency_words[] = {"auto", "flush", "lock", "none", NULL};
 
 #define FIELD(f) offsetof(struct dump_opts, f)
@@ -62,6 +63,9 @@ static const struct opt dump_opts_table[] = {
      "events whose names the filter lets through (yes; --no-events)", NULL, 0, 0, false},
     {"definer", 0, OPT_STRING, FIELD(definer), "keep|strip|NAME@HOST",
      "DEFINER of views, triggers, routines and events (keep)", NULL, 0, 0, false},
+    {"metadata", 0, OPT_ENUM, FIELD(metadata), "dumpling|mydumper",
+     "form of the file `metadata`: Dumpling's, for DM, or mydumper's, for myloader (dumpling)",
+     metadata_words, 0, 0, false},
     {"resume", 0, OPT_BOOL, FIELD(resume), NULL,
      "go on with an unfinished dump (yes; --no-resume refuses)", NULL, 0, 0, false},
     {"restart", 0, OPT_BOOL, FIELD(restart), NULL,
@@ -104,6 +108,7 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         .no_triggers = !o->triggers,
         .no_routines = !o->routines,
         .no_events = !o->events,
+        .metadata = (enum dump_metadata)o->metadata,
         .no_resume = !o->resume,
         .restart = o->restart,
         .take_over = o->take_over,

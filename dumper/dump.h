@@ -18,6 +18,8 @@
 
 enum dump_consistency { CONSISTENCY_AUTO, CONSISTENCY_FLUSH, CONSISTENCY_LOCK, CONSISTENCY_NONE };
 
+enum dump_metadata { METADATA_DUMPLING, METADATA_MYDUMPER };
+
 struct dump_config {            /* const once dump_run has it; strings are borrowed */
     const char *const *filters; /* TiDB's table filter */
     size_t filter_count;
@@ -32,11 +34,12 @@ struct dump_config {            /* const once dump_run has it; strings are borro
     bool no_data, no_schemas, no_views;
     bool no_triggers, no_routines, no_events;
     struct definer definer;
-    bool no_resume;      /* refuse to go on with an unfinished dump */
-    bool restart;        /* throw an unfinished or finished dump away first */
-    bool take_over;      /* take another's ferry.lock */
-    unsigned max_epochs; /* 0: any number */
-    bool dry_run;        /* print what would be done (to stdout) and stop */
+    enum dump_metadata metadata; /* form of the file `metadata` */
+    bool no_resume;              /* refuse to go on with an unfinished dump */
+    bool restart;                /* throw an unfinished or finished dump away first */
+    bool take_over;              /* take another's ferry.lock */
+    unsigned max_epochs;         /* 0: any number */
+    bool dry_run;                /* print what would be done (to stdout) and stop */
 };
 
 struct dump_report_table {

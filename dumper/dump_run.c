@@ -24,7 +24,6 @@
 #include "common/base/mem.h"
 #include "dumper/run.h"
 #include "formats/file_names.h"
-#include "formats/metadata.h"
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -162,6 +161,7 @@ static enum err_code run_epoch(struct dump_run *run, struct err *err)
         .at_us = clock_utc_us(),
         .tables = run->plan.table_total,
         .data_bytes = run->plan.bytes};
+    r.u.epoch.replica = dumper_replica_detach(run, &r.u.epoch.replica_count);
     return run_record(run, &r, err);
 }
 
@@ -248,16 +248,10 @@ static enum err_code run_data(struct dump_run *run, struct dump_report *report, 
 
 static enum err_code run_metadata(struct dump_run *run, struct err *err)
 {
-    const struct epoch_record *first = &run->ledger->first;
-    const struct metadata m = {.started_us = run->ledger->dump.started_us,
-                               .finished_us = clock_utc_us(),
-                               .source = {.file = first->log_file,
-                                          .offset = first->log_pos,
-                                          .gtid = first->gtid ? first->gtid : ""}};
     struct strbuf text = {0};
     enum err_code rc;
 
-    metadata_format(&m, &text);
+    dumper_metadata(run, &text);
     rc = store_put(run->output, METADATA_FILE, strbuf_str(&text), text.len, err);
     strbuf_release(&text);
     return rc;
@@ -356,6 +350,7 @@ static void run_release(struct dump_run *run)
     dumper_plan_release(&run->plan);
     ledger_free(run->ledger);
     position_release(&run->position);
+    dumper_replica_release(run);
     source_identity_release(&run->identity);
     free(run->source_id);
     free(run->options);

@@ -1,9 +1,47 @@
 #include "dumper/run.h"
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "formats/metadata.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+void dumper_metadata(const struct dump_run *run, struct strbuf *text)
+{
+    const struct ledger *l = run->ledger;
+    const struct epoch_record *first = &l->first;
+    size_t count = first->replica_count / METADATA_REPLICA_TEXTS;
+    struct metadata_replica *replicas = xcalloc(count + 1, sizeof *replicas);
+    const struct metadata m = {
+        .started_us = l->dump.started_us,
+        .finished_us = clock_utc_us(),
+        .source = {.file = first->log_file,
+                   .offset = first->log_pos,
+                   .gtid = first->gtid ? first->gtid : ""},
+        .replicas = replicas,
+        .replica_count = count,
+        .named_replicas = run->flavour.vendor == VENDOR_MARIADB,
+    };
+
+    for (size_t i = 0; i < count; i++)
+        replicas[i].text = (const char *const *)first->replica + i * METADATA_REPLICA_TEXTS;
+    if (run->config->metadata == METADATA_DUMPLING) {
+        metadata_format(&m, text);
+    } else {
+        metadata_ini_begin(&m, text);
+        for (size_t i = 0; i < l->table_count; i++) {
+            const struct ledger_table *t = l->tables[i];
+            const struct metadata_table ini = {t->db, t->name, t->rows, t->is_view,
+                                               !t->is_table && !t->is_view};
+
+            if (t->recorded)
+                metadata_ini_table(&ini, text);
+        }
+        metadata_ini_end(&m, text);
+    }
+    free(replicas);
+}
 
 static char *report_text(const char *text)
 {

@@ -46,6 +46,8 @@ struct dump_run {
 
     const char *consistency; /* taken: "flush", "none" */
     struct position position;
+    char **replica; /* as in struct epoch_record */
+    unsigned replica_count;
     unsigned epoch;
     uint64_t lock_us;  /* that the lock was held */
     uint64_t left_out; /* objects that could not be read: the main thread's */
@@ -102,6 +104,12 @@ MUST_CHECK enum err_code dumper_probe(struct worker *w, const struct plan_table 
 MUST_CHECK enum err_code dumper_snapshot(struct dump_run *run, struct err *err);
 void dumper_disconnect(struct dump_run *run);
 
+/* ---- replica.c ---- */
+/* What the source says of its own replication, into run->replica. */
+MUST_CHECK enum err_code dumper_replica_read(struct dump_run *run, struct err *err);
+char **dumper_replica_detach(struct dump_run *run, unsigned *count);
+void dumper_replica_release(struct dump_run *run);
+
 /* ---- worker.c ---- */
 /* Has w->read and w->encoder made for the table. */
 void dumper_worker_prepare(struct worker *w, const struct plan_table *t);
@@ -136,6 +144,8 @@ MUST_CHECK enum err_code dumper_put_schema(struct dump_run *run, const char *pat
                                            const struct strbuf *text, struct err *err);
 
 /* ---- report.c ---- */
+/* The text of `metadata`. */
+void dumper_metadata(const struct dump_run *run, struct strbuf *text);
 void dumper_report(const struct dump_run *run, struct dump_report *report);
 
 #endif

@@ -231,6 +231,8 @@ static enum err_code snapshot_flush(struct dump_run *run, struct err *err)
         position_release(&run->position);
         rc = position_read(run->control, &run->position, err);
     }
+    if (!rc)
+        rc = dumper_replica_read(run, err);
     unlock = conn_usable(run->control) ? conn_execz(run->control, "UNLOCK TABLES", &unlock_err)
                                        : ERR_OK; /* a dead connection's lock is gone */
     run->lock_us = clock_mono_us() - since;
@@ -249,7 +251,9 @@ static enum err_code snapshot_none(struct dump_run *run, struct err *err)
 {
     enum err_code rc = position_read(run->control, &run->position, err);
 
-    if (!rc || !conn_usable(run->control))
+    if (!rc)
+        return dumper_replica_read(run, err);
+    if (!conn_usable(run->control))
         return rc;
     log_event(LOG_WARN, "dump.position.unknown", F_STR("cause", err->msg),
               F_STR("message", "the dump will have no position"));

@@ -53,8 +53,10 @@ struct epoch_record {
     uint64_t log_pos;
     char *gtid;
     int64_t at_us;
-    uint64_t tables;     /* with rows, that the plan had, done ones too; 0: not known */
-    uint64_t data_bytes; /* of all of them, an estimate */
+    char **replica;         /* the source is a replica itself: 5 texts a channel, see metadata.h */
+    unsigned replica_count; /* texts */
+    uint64_t tables;        /* with rows, that the plan had, done ones too; 0: not known */
+    uint64_t data_bytes;    /* of all of them, an estimate */
 };
 struct column_record {
     char *name, *type_text, *charset, *collation;

@@ -32,10 +32,25 @@ static void position_put(struct strbuf *out, const char *heading, const struct m
     strbuf_addch(out, '\n');
 }
 
+static void replica_put(struct strbuf *out, const struct metadata_replica *r, bool named)
+{
+    const char *const *text = r->text;
+
+    if (!*text[REPLICA_HOST])
+        return;
+    strbuf_addstr(out, "SHOW SLAVE STATUS:\n");
+    if (named)
+        strbuf_addf(out, "\tConnection name: %s\n", text[REPLICA_NAME]);
+    strbuf_addf(out, "\tHost: %s\n\tLog: %s\n\tPos: %s\n\tGTID:%s\n\n", text[REPLICA_HOST],
+                text[REPLICA_FILE], text[REPLICA_POS], text[REPLICA_GTID]);
+}
+
 void metadata_format(const struct metadata *m, struct strbuf *out)
 {
     time_put(out, STARTED, m->started_us);
     position_put(out, HEADING, &m->source);
+    for (size_t i = 0; i < m->replica_count; i++)
+        replica_put(out, &m->replicas[i], m->named_replicas);
     if (m->after.file)
         position_put(out, HEADING " " AFTER, &m->after);
     time_put(out, FINISHED, m->finished_us);

@@ -40,10 +40,15 @@ static const struct record_field file_fields[] = {
     F_DIGEST(file),
 };
 static const struct record_field epoch_fields[] = {
-    F(epoch, epoch, FIELD_UINT),        F(epoch, consistency, FIELD_TEXT),
-    F(epoch, log_file, FIELD_TEXT_OPT), F(epoch, log_pos, FIELD_U64),
-    F(epoch, gtid, FIELD_TEXT_OPT),     F(epoch, at_us, FIELD_TIME),
-    F(epoch, tables, FIELD_U64_OPT),    F(epoch, data_bytes, FIELD_U64_OPT),
+    F(epoch, epoch, FIELD_UINT),
+    F(epoch, consistency, FIELD_TEXT),
+    F(epoch, log_file, FIELD_TEXT_OPT),
+    F(epoch, log_pos, FIELD_U64),
+    F(epoch, gtid, FIELD_TEXT_OPT),
+    F(epoch, at_us, FIELD_TIME),
+    F_LIST(epoch, replica, FIELD_NAMES, replica_count),
+    F(epoch, tables, FIELD_U64_OPT),
+    F(epoch, data_bytes, FIELD_U64_OPT),
 };
 static const struct record_field table_fields[] = {
     F(table, table, FIELD_UINT),      F(table, epoch, FIELD_UINT),

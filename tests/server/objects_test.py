@@ -203,3 +203,58 @@ def test_sequence_of_tidb(t):
     t.gone_after(target, db)
     ferry.load(target, out).must()
     assert target.value("SELECT NEXTVAL(seqt.s)") == 7
+
+
+def ini(path):
+    """The key file as GLib's reader sees it, near enough: groups, `key = value`, comments."""
+    parsed = configparser.RawConfigParser(strict=False, delimiters=("=",), comment_prefixes=("#",), interpolation=None)
+    parsed.optionxform = str
+    with open(path) as f:
+        text = f.read()
+    parsed.read_string(text)
+    return parsed, text
+
+
+def test_metadata_mydumper(t):
+    source = t.server("mariadb")
+    db = t.database(source, "meta", "CREATE TABLE `t.1` (id int PRIMARY KEY)", "INSERT INTO `t.1` VALUES (1), (2), (3)",
+                    "CREATE TABLE `e\\f` (id int PRIMARY KEY)", "CREATE TABLE `no[group]` (id int PRIMARY KEY)",
+                    "CREATE VIEW v AS SELECT * FROM `t.1`", "CREATE SEQUENCE s")
+    out = t.path("dump")
+    ferry.dump(source, out, "-f", db + ".*", "--metadata", "mydumper").must()
+    parsed, text = ini(out + "/metadata")
+    assert parsed["config"]["quote-character"] == "BACKTICK"
+    assert dict(parsed["`meta`.`t%2E1`"]) == {"real_table_name": "t.1", "rows": "3"}
+    assert dict(parsed["`meta`.`e%5Cf`"]) == {"real_table_name": "e\\\\f", "rows": "0"}
+    assert parsed["`meta`.`v`"]["is_view"] == "1" and parsed["`meta`.`s`"]["is_sequence"] == "1"
+    assert "no[group]" not in text
+    log, pos = source.run("SHOW MASTER STATUS")[0][:2]
+    assert '[source]\n# executed_gtid_set = "' in text and '# SOURCE_LOG_FILE = "%s"\n# SOURCE_LOG_POS = %d\n' % (log, pos) in text
+    assert re.search(r"\A# Started dump at: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n", text) and "\n# Finished dump at: " in text
+    ferry.run("verify", "--input", out).must()
+
+
+def test_metadata_of_a_replica(t):
+    blocks = {
+        "mariadb": (("CHANGE MASTER 'west' TO MASTER_HOST='db-west', MASTER_LOG_FILE='bin.000004', MASTER_LOG_POS=99",
+                     "CHANGE MASTER TO MASTER_HOST='db-east', MASTER_LOG_FILE='bin.000009', MASTER_LOG_POS=4"),
+                    ("SHOW SLAVE STATUS:\n\tConnection name: west\n\tHost: db-west\n\tLog: bin.000004\n\tPos: 99\n\tGTID:\n\n",
+                     "SHOW SLAVE STATUS:\n\tConnection name: \n\tHost: db-east\n\tLog: bin.000009\n\tPos: 4\n\tGTID:\n\n"), "[replication.west]\n"),
+        "mysql": (("CHANGE REPLICATION SOURCE TO SOURCE_HOST='db-west', SOURCE_LOG_FILE='bin.000004', SOURCE_LOG_POS=199 FOR CHANNEL 'c'",),
+                  ("SHOW SLAVE STATUS:\n\tHost: db-west\n\tLog: bin.000004\n\tPos: 199\n\tGTID:",), "[replication.c]\n"),
+    }
+    for kind in KINDS:
+        statements, expected, group = blocks[kind]
+        source = t.own_server(kind)
+        db = t.database(source, "repl", "CREATE TABLE t (id int PRIMARY KEY)")
+        source.run(*statements)
+        out = t.path(kind)
+        ferry.dump(source, out, "-f", db + ".*").must()
+        text = open(out + "/metadata").read()
+        for block in expected:
+            assert block in text, text
+        assert text.index("SHOW MASTER STATUS:") < text.index("SHOW SLAVE STATUS:") < text.index("Finished dump at: ")
+        ferry.run("verify", "--input", out).must()
+        out = t.path(kind + "-ini")
+        ferry.dump(source, out, "-f", db + ".*", "--metadata", "mydumper").must()
+        assert group in open(out + "/metadata").read()

@@ -65,9 +65,9 @@ static void writes_as_dumpling(void **state)
 static void reads_back(void **state)
 {
     static const struct metadata cases[] = {
-        {STARTED, FINISHED, {"mysql-bin.000003", 154, ""}, {NULL, 0, ""}},
-        {STARTED, FINISHED, {"a b", UINT64_MAX, "u:1-2"}, {"x.1", 4, "u:1-9"}},
-        {STARTED, FINISHED, {NULL, 0, ""}, {NULL, 0, ""}},
+        {STARTED, FINISHED, {"mysql-bin.000003", 154, ""}, {NULL, 0, ""}, NULL, 0, false},
+        {STARTED, FINISHED, {"a b", UINT64_MAX, "u:1-2"}, {"x.1", 4, "u:1-9"}, NULL, 0, false},
+        {STARTED, FINISHED, {NULL, 0, ""}, {NULL, 0, ""}, NULL, 0, false},
     };
 
     (void)state;
@@ -158,13 +158,72 @@ static void refuses_what_is_none(void **state)
     }
 }
 
+/* As Dumpling's recordGlobalMetaData prints them. */
+static void writes_replicas(void **state)
+{
+    static const char *const west[] = {"west", "10.0.0.1", "bin.000004", "99", "0-1-2"};
+    static const char *const none[] = {"", "", "", "", ""};
+    static const struct metadata_replica replicas[] = {{west}, {none}};
+    struct metadata m = {.started_us = STARTED,
+                         .finished_us = FINISHED,
+                         .source = {"b.1", 4, "0-2-3"},
+                         .replicas = replicas,
+                         .replica_count = 2};
+
+    (void)state;
+    assert_metadata(&m, "Started dump at: 2020-11-10 10:40:19\n"
+                        "SHOW MASTER STATUS:\n\tLog: b.1\n\tPos: 4\n\tGTID:0-2-3\n\n"
+                        "SHOW SLAVE STATUS:\n\tHost: 10.0.0.1\n\tLog: bin.000004\n\tPos: 99\n"
+                        "\tGTID:0-1-2\n\n"
+                        "Finished dump at: 2020-11-10 10:40:20\n");
+    m.named_replicas = true;
+    m.source.file = NULL;
+    assert_metadata(&m, "Started dump at: 2020-11-10 10:40:19\n\n"
+                        "SHOW SLAVE STATUS:\n\tConnection name: west\n\tHost: 10.0.0.1\n"
+                        "\tLog: bin.000004\n\tPos: 99\n\tGTID:0-1-2\n\n"
+                        "Finished dump at: 2020-11-10 10:40:20\n");
+}
+
+static void writes_the_ini_form(void **state)
+{
+    static const char *const west[] = {"w", "h", "bin.4", "99", "g"};
+    static const struct metadata_replica replicas[] = {{west}};
+    const struct metadata m = {.started_us = STARTED,
+                               .finished_us = FINISHED,
+                               .source = {"b.1", 4, "0-2-3"},
+                               .replicas = replicas,
+                               .replica_count = 1};
+    static const struct metadata_table tables[] = {
+        {"d", " a\\b\n", 7, false, false}, {"d", "v", 0, true, false},   {"d", "s", 0, false, true},
+        {"d", "x]", 1, false, false},      {"d[", "x", 1, false, false},
+    };
+    struct strbuf out = {0};
+
+    (void)state;
+    metadata_ini_begin(&m, &out);
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        metadata_ini_table(&tables[i], &out);
+    metadata_ini_end(&m, &out);
+    assert_string_equal(strbuf_str(&out),
+                        "# Started dump at: 2020-11-10 10:40:19\n"
+                        "[config]\nquote-character = BACKTICK\n\n"
+                        "[source]\n# executed_gtid_set = \"0-2-3\"\n# SOURCE_LOG_FILE = \"b.1\"\n"
+                        "# SOURCE_LOG_POS = 4\n\n"
+                        "[replication.w]\n# source_host = \"h\"\n# executed_gtid_set = \"g\"\n"
+                        "# SOURCE_LOG_FILE = \"bin.4\"\n# SOURCE_LOG_POS = 99\n\n"
+                        "[`d`.` a%5Cb%0A`]\nreal_table_name = \\sa\\\\b\\n\nrows = 7\n\n"
+                        "[`d`.`v`]\nreal_table_name = v\nrows = 0\nis_view = 1\n\n"
+                        "[`d`.`s`]\nreal_table_name = s\nrows = 0\nis_sequence = 1\n\n"
+                        "# Finished dump at: 2020-11-10 10:40:20\n");
+    strbuf_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_as_dumpling),
-        cmocka_unit_test(reads_back),
-        cmocka_unit_test(reads_dumplings_own),
-        cmocka_unit_test(refuses_what_is_none),
+        cmocka_unit_test(writes_replicas),     cmocka_unit_test(writes_the_ini_form),
+        cmocka_unit_test(writes_as_dumpling),  cmocka_unit_test(reads_back),
+        cmocka_unit_test(reads_dumplings_own), cmocka_unit_test(refuses_what_is_none),
     };
 
     return cmocka_run_group_tests(tests, zone_setup, NULL);
