@@ -118,6 +118,15 @@ void batch_reader_release(struct batch_reader *r)
     *r = (struct batch_reader){0};
 }
 
+/* The byte of two digits that load_data_row wrote. */
+static char hex_byte(const char *digits)
+{
+    unsigned high = (unsigned)bytes_hex_value(digits[0]);
+    unsigned low = (unsigned)bytes_hex_value(digits[1]);
+
+    return (char)(unsigned char)((high << 4 | low) & 0xff);
+}
+
 static char unescape(char c)
 {
     switch (c) {
@@ -147,13 +156,14 @@ static const char *reader_cell(struct batch_reader *r, unsigned i, const char *p
 
     if (r->batch->hex && r->batch->hex[i] && *p != '\\') {
         for (; p + 1 < end && *p != '\t'; p += 2)
-            *to++ = (char)(bytes_hex_value(p[0]) << 4 | bytes_hex_value(p[1]));
+            *to++ = hex_byte(p);
     } else {
         while (p < end && *p != '\t') {
-            bool escaped = *p == '\\' && p + 1 < end;
-
-            *to++ = escaped ? unescape(p[1]) : *p;
-            p += escaped ? 2 : 1;
+            if (*p == '\\' && p + 1 < end)
+                *to++ = unescape(*++p);
+            else
+                *to++ = *p;
+            p++;
         }
     }
     r->cell[i] = p - from == 2 && from[0] == '\\' && from[1] == 'N' ? NULL : start;

@@ -67,9 +67,8 @@ static enum err_code claim_read(struct conn *c, const struct state *s, uint64_t 
     return rc;
 }
 
-static enum err_code claim_set(struct conn *c, const struct state *s, uint64_t chunk,
-                               const struct claim_row *r, uint64_t token, bool *taken,
-                               struct err *err)
+static enum err_code claim_set(struct conn *c, const struct state *s, const struct claim *claim,
+                               const struct claim_row *r, bool *taken, struct err *err)
 {
     struct strbuf sql = {0};
     uint64_t affected = 0;
@@ -77,11 +76,11 @@ static enum err_code claim_set(struct conn *c, const struct state *s, uint64_t c
 
     strbuf_addstr(&sql, "UPDATE ");
     state_add_name(&sql, s, "chunk");
-    strbuf_addf(&sql, " SET token=%" PRIu64 ",seq=seq+1,owner=", token);
+    strbuf_addf(&sql, " SET token=%" PRIu64 ",seq=seq+1,owner=", claim->token);
     strbuf_add_quotedz(&sql, s->owner);
     strbuf_addf(
         &sql, " WHERE job=%" PRIu64 " AND chunk=%" PRIu64 " AND token=%" PRIu64 " AND seq=%" PRIu64,
-        s->job, chunk, r->token, r->seq);
+        s->job, claim->chunk, r->token, r->seq);
     rc = conn_exec(c, sql.str, sql.len, &affected, err);
     strbuf_release(&sql);
     if (!rc)
@@ -92,11 +91,11 @@ static enum err_code claim_set(struct conn *c, const struct state *s, uint64_t c
 enum err_code claim_take(struct conn *c, const struct state *s, uint64_t chunk, struct claim *claim,
                          struct err *err)
 {
+    struct claim fresh = {.chunk = chunk};
     struct claim_row r;
-    uint64_t token = 0;
     bool taken = false;
 
-    if (token_new(&token, err))
+    if (token_new(&fresh.token, err))
         return err->code;
     for (unsigned i = 0; !taken; i++) {
         if (i == CLAIM_TRIES)
@@ -106,14 +105,13 @@ enum err_code claim_take(struct conn *c, const struct state *s, uint64_t chunk, 
         if (r.job_token != s->token)
             return err_set(err, ERR_LOAD_FENCED,
                            "another process has taken job %" PRIu64 " in `%s`", s->job, s->schema);
-        if (claim_set(c, s, chunk, &r, token, &taken, err))
+        if (claim_set(c, s, &fresh, &r, &taken, err))
             return err->code;
     }
-    *claim = (struct claim){.chunk = chunk,
-                            .token = token,
-                            .rows_done = r.rows_done,
-                            .raw_off = r.raw_off,
-                            .done = r.done != 0};
+    fresh.rows_done = r.rows_done;
+    fresh.raw_off = r.raw_off;
+    fresh.done = r.done != 0;
+    *claim = fresh;
     return ERR_OK;
 }
 

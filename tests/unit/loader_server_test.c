@@ -100,7 +100,7 @@ static void goes_on_after_cancels(void **state)
 
         atomic_store(&l.cancel.asked, false);
         assert_int_equal(pthread_create(&thread, NULL, loading_thread, &l), 0);
-        for (unsigned k = 0; k < 5000 && atomic_load(&l.progress.rows) < 1000 * (i + 1) &&
+        for (unsigned k = 0; k < 5000 && atomic_load(&l.progress.rows) < 1000 * ((uint64_t)i + 1) &&
                              atomic_load(&l.progress.pieces) < 11;
              k++)
             (void)clock_sleep(2000, NULL);
@@ -117,30 +117,37 @@ static void goes_on_after_cancels(void **state)
     store_free(s);
 }
 
+/* Two runs, the second one `pause_us` later. */
+static void load_twice(struct bench *b, struct store *s, uint64_t pause_us)
+{
+    struct loading l[2];
+    pthread_t threads[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        l[i] = (struct loading){.config = {.batch_rows = 20}, .store = s, .url = &b->url};
+        assert_int_equal(pthread_create(&threads[i], NULL, loading_thread, &l[i]), 0);
+        (void)clock_sleep(pause_us, NULL);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        (void)pthread_join(threads[i], NULL);
+    assert_true(l[0].rc == ERR_OK || l[1].rc == ERR_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        if (l[i].rc && l[i].rc != ERR_LOAD_FENCED)
+            ok(l[i].rc, &l[i].err, "load_run");
+        load_report_release(&l[i].report);
+    }
+}
+
 /* The second takes the job over; the first fails, fenced; nothing is lost or doubled. */
 static void two_loads_at_once(void **state)
 {
     NEEDS_SERVER(state, b)
     struct store *s = gen_dump(two_tables, 2);
 
-    for (unsigned round = 0; round < 4; round++) {
-        struct loading l[2];
-        pthread_t threads[2];
+    for (uint64_t round = 0; round < 4; round++) {
         struct err err = ERR_INIT;
 
-        for (unsigned i = 0; i < 2; i++) {
-            l[i] = (struct loading){.config = {.batch_rows = 20}, .store = s, .url = &b->url};
-            assert_int_equal(pthread_create(&threads[i], NULL, loading_thread, &l[i]), 0);
-            (void)clock_sleep(round * 150000, NULL);
-        }
-        for (unsigned i = 0; i < 2; i++)
-            (void)pthread_join(threads[i], NULL);
-        assert_true(l[0].rc == ERR_OK || l[1].rc == ERR_OK);
-        for (unsigned i = 0; i < 2; i++) {
-            if (l[i].rc && l[i].rc != ERR_LOAD_FENCED)
-                fail_msg("%s: %s", err_info(l[i].rc)->name, l[i].err.msg);
-            load_report_release(&l[i].report);
-        }
+        load_twice(b, s, round * 150000);
         two_tables_are_whole(b);
         OK(conn_execz(b->c, "DROP DATABASE " DB, &err));
         OK(conn_execz(b->c, "DROP DATABASE " META, &err));
@@ -311,6 +318,7 @@ struct fence {
     struct state state;
     struct job_info info;
     struct claim mine;
+    uint64_t affected[3]; /* of BEGIN, UPDATE, LOAD */
 };
 
 static void fence_open(struct bench *b, struct fence *f)
@@ -326,12 +334,12 @@ static void fence_open(struct bench *b, struct fence *f)
     OK(conn_execz(b->c, "CREATE TABLE IF NOT EXISTS " DB ".f (a int)", &err));
 }
 
-static enum err_code fence_load(struct bench *b, const struct fence *f, uint64_t affected[3],
-                                struct load_info *info, struct err *err)
+static enum err_code fence_load(struct bench *b, struct fence *f, struct load_info *info,
+                                struct err *err)
 {
     struct strbuf sql = {0};
     struct load_params p = {
-        .buf = "1\n2\n", .len = 4, .affected = affected, .count = 3, .load_index = 2};
+        .buf = "1\n2\n", .len = 4, .affected = f->affected, .count = 3, .load_index = 2};
     enum err_code rc;
 
     strbuf_addstr(&sql, b->vendor == VENDOR_TIDB ? "BEGIN OPTIMISTIC; " : "BEGIN; ");
@@ -351,7 +359,6 @@ static void a_lost_fence_commits_nothing(void **state)
     struct fence f;
     struct claim stolen;
     struct load_info info;
-    uint64_t affected[3] = {0};
     struct err err = ERR_INIT;
 
     fence_open(b, &f);
@@ -359,15 +366,15 @@ static void a_lost_fence_commits_nothing(void **state)
 
     /* before the transaction: the UPDATE matches nothing, though a COMMIT would succeed */
     OK(claim_take(thief, &f.state, 7, &stolen, &err));
-    OK(fence_load(b, &f, affected, &info, &err));
-    assert_true(affected[1] == 0 && info.affected == 2);
+    OK(fence_load(b, &f, &info, &err));
+    assert_true(f.affected[1] == 0 && info.affected == 2);
     OK(conn_execz(b->c, "ROLLBACK", &err));
 
     /* after it has begun, where the server lets the thief through: the COMMIT fails */
     if (b->vendor == VENDOR_TIDB) {
         f.mine = stolen;
-        OK(fence_load(b, &f, affected, &info, &err));
-        assert_true(affected[1] == 1);
+        OK(fence_load(b, &f, &info, &err));
+        assert_true(f.affected[1] == 1);
         OK(claim_take(thief, &f.state, 7, &stolen, &err));
         assert_true(stolen.rows_done == 0);
         assert_int_equal(conn_execz(b->c, "COMMIT", &err), ERR_SERVER_BUSY);
@@ -377,7 +384,7 @@ static void a_lost_fence_commits_nothing(void **state)
 
     /* and who takes it after the COMMIT sees what was done */
     f.mine = stolen;
-    OK(fence_load(b, &f, affected, &info, &err));
+    OK(fence_load(b, &f, &info, &err));
     OK(conn_execz(b->c, "COMMIT", &err));
     OK(claim_take(thief, &f.state, 7, &stolen, &err));
     assert_true(stolen.rows_done == 2 && stolen.raw_off == 4);
@@ -680,7 +687,7 @@ static void *kill_connections(void *arg)
     for (unsigned i = 0; !atomic_load(&k->stop); i++) {
         char *id = NULL;
 
-        (void)clock_sleep(i % 7 * 3000, NULL);
+        (void)clock_sleep((uint64_t)i % 7 * 3000, NULL);
         if (conn_value(c,
                        "SELECT id FROM information_schema.processlist WHERE id<>CONNECTION_ID() "
                        "AND user='root' AND (info LIKE '%LOAD DATA%' OR info LIKE 'COMMIT%' OR "

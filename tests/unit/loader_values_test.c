@@ -219,20 +219,27 @@ static void keeps_the_error_value_of_an_enum(void **state)
 /* Rows above what a LOAD may be on TiDB, and one above what TiDB takes at all. */
 static const struct gen_column wide_columns[] = {{"id", "bigint", NULL, NULL, CELL_NUMBER},
                                                  {"b", "longblob", NULL, NULL, CELL_BYTES}};
-static unsigned wide_most;
-static void wide_row(unsigned i, struct gen_cells *c)
+static void wide_row_of(unsigned i, unsigned most, struct gen_cells *c)
 {
     static char wide[8 << 20];
 
     wide[i] = (char)i;
     gen_number(c, 0, 0, i);
     c->cell[1] = wide;
-    c->len[1] = i == 7 ? wide_most : i % 3 == 0 ? 300000 : 10;
+    c->len[1] = i == 7 ? most : i % 3 == 0 ? 300000 : 10;
+}
+static void wide_row(unsigned i, struct gen_cells *c)
+{
+    wide_row_of(i, 5 << 20, c);
+}
+static void too_wide_row(unsigned i, struct gen_cells *c)
+{
+    wide_row_of(i, 7 << 20, c);
 }
 static void loads_wide_rows(void **state)
 {
     NEEDS_SERVER(state, b)
-    const struct gen_table t = {
+    struct gen_table t = {
         "w",          "CREATE TABLE w (id bigint NOT NULL PRIMARY KEY, b longblob NOT NULL)",
         wide_columns, 2,
         20,           100,
@@ -240,7 +247,6 @@ static void loads_wide_rows(void **state)
     struct store *s;
     struct loading l;
 
-    wide_most = 5 << 20;
     s = gen_dump(&t, 1);
     l = load(b, s, (struct load_config){0});
     loaded(&l);
@@ -250,7 +256,7 @@ static void loads_wide_rows(void **state)
         struct err err = ERR_INIT;
 
         OK(conn_execz(b->c, "DROP DATABASE " DB, &err));
-        wide_most = 7 << 20;
+        t.row = too_wide_row;
         s = gen_dump(&t, 1);
         l = load(b, s, (struct load_config){0});
         assert_int_equal(l.rc, ERR_LOAD_BAD_VALUE);

@@ -99,7 +99,8 @@ static void shows_the_keys_values(void **state)
 
     /* long values are cut, never inside a character; NULL is none */
     memset(longer, 'a', sizeof longer);
-    memcpy(longer + 63, "\xc3\xa4", 2);
+    longer[63] = '\xc3';
+    longer[64] = '\xa4';
     cells[1] = longer;
     lens[1] = 100;
     cells[2] = NULL;
