@@ -13,10 +13,10 @@
 #define EXIT_LEFT_OUT 6
 
 struct dump_opts {
-    const char *output, *compress, *definer;
+    const char *output, *compress, *definer, *throttle;
     struct opt_list filters;
     unsigned threads, max_epochs;
-    uint64_t chunk_bytes, statement_bytes, lock_wait_us;
+    uint64_t chunk_bytes, statement_bytes, lock_wait_us, rate_bytes;
     int format, consistency, metadata;
     bool case_sensitive, no_data, no_schemas, no_views, triggers, routines, events, resume, restart,
         yes, take_over, dry_run;
@@ -51,6 +51,13 @@ static const struct opt dump_opts_table[] = {
      consistency_words, 0, 0, false},
     {"lock-wait", 0, OPT_DURATION, FIELD(lock_wait_us), "TIME",
      "how long the global read lock may be waited for (60s)", NULL, 1000000, 0, false},
+    {"rate", 0, OPT_SIZE, FIELD(rate_bytes), "BYTES",
+     "read at most so many bytes a second, over all threads, before compression (no limit)", NULL,
+     1024, (uint64_t)1 << 50, false},
+    {"throttle", 0, OPT_STRING, FIELD(throttle), "RULE",
+     "read only while a status value of the source holds: 'Threads_running<40'; looked at every "
+     "second",
+     NULL, 0, 0, false},
     {"no-data", 'd', OPT_BOOL, FIELD(no_data), NULL, "definitions only", NULL, 0, 0, false},
     {"no-schemas", 'm', OPT_BOOL, FIELD(no_schemas), NULL, "rows only", NULL, 0, 0, false},
     {"no-views", 'W', OPT_BOOL, FIELD(no_views), NULL, "leave views out", NULL, 0, 0, false},
@@ -114,7 +121,10 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         .take_over = o->take_over,
         .max_epochs = o->max_epochs,
         .dry_run = o->dry_run,
+        .rate_bytes = o->rate_bytes,
     };
+    if (o->throttle && throttle_parse(o->throttle, &config->throttle, err))
+        return err->code;
     if (definer_parse(o->definer, &config->definer, err))
         return err->code;
     return compression_parse(o->compress, &config->compression, err);

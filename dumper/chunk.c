@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/mem.h"
+#include "dumper/manners.h"
 #include "dumper/run.h"
 #include "formats/dump_write.h"
 #include "formats/file_names.h"
@@ -73,9 +74,13 @@ static enum err_code chunk_flush(struct reading *r, struct err *err)
     atomic_fetch_add_explicit(&p->rows, r->rows - r->counted, memory_order_relaxed);
     r->counted = r->rows;
     r->written += w->rows.len;
+    if (!rc)
+        rc = dumper_keep_rate(w, w->rows.len, err);
     if (w->rows.cap > KEEP_BYTES)
         strbuf_release(&w->rows);
     strbuf_reset(&w->rows);
+    if (!rc && !w->read->key) /* its one statement is the whole table */
+        rc = dumper_give_way(w, false, err);
     return rc;
 }
 
@@ -214,8 +219,10 @@ static enum err_code reading_select(struct reading *r, uint64_t limit, struct er
     uint64_t before = reading_bytes(r);
     uint64_t files_before = r->number;
     uint64_t got = 0;
-    enum err_code rc;
+    enum err_code rc = dumper_give_way(w, true, err);
 
+    if (rc)
+        return rc;
     table_sql_rows(w->read, &r->span->lo, &r->span->hi, limit, &w->sql);
     rc = conn_query(w->conn, strbuf_str(&w->sql), w->sql.len, true, &rows, err);
     if (!rc)

@@ -14,6 +14,7 @@
 #include "common/store/codec.h"
 #include "common/store/store.h"
 #include "dumper/definer.h"
+#include "dumper/throttle.h"
 #include "formats/row_codec.h"
 
 enum dump_consistency { CONSISTENCY_AUTO, CONSISTENCY_FLUSH, CONSISTENCY_LOCK, CONSISTENCY_NONE };
@@ -30,7 +31,9 @@ struct dump_config {            /* const once dump_run has it; strings are borro
     enum row_format format;
     struct compression compression;
     enum dump_consistency consistency;
-    uint64_t lock_wait_us; /* how long FLUSH TABLES WITH READ LOCK may wait; default 60 s */
+    uint64_t lock_wait_us;         /* how long FLUSH TABLES WITH READ LOCK may wait; default 60 s */
+    uint64_t rate_bytes;           /* per second over all threads, before compression; 0: any */
+    struct throttle_rule throttle; /* without a name: none */
     bool no_data, no_schemas, no_views;
     bool no_triggers, no_routines, no_events;
     struct definer definer;

@@ -22,6 +22,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/rate.h"
 #include "dumper/run.h"
 #include "formats/file_names.h"
 
@@ -227,6 +228,8 @@ static enum err_code run_data(struct dump_run *run, struct dump_report *report, 
     if (run->plan.count || !run->ledger->epochs) {
         rc = run_check_epochs(run, err);
         if (!rc)
+            rc = throttle_start(&run->config->throttle, run->source, &run->throttle, err);
+        if (!rc)
             rc = dumper_connect(run, err);
         if (!rc)
             rc = dumper_snapshot(run, err);
@@ -242,6 +245,8 @@ static enum err_code run_data(struct dump_run *run, struct dump_report *report, 
         rc = run_read(run, err);
     }
     report->data_us = clock_mono_us() - since;
+    throttle_stop(run->throttle);
+    run->throttle = NULL;
     dumper_disconnect(run);
     return rc;
 }
@@ -354,6 +359,7 @@ static void run_release(struct dump_run *run)
     source_identity_release(&run->identity);
     free(run->source_id);
     free(run->options);
+    rate_free(run->rate);
     pthread_mutex_destroy(&run->lock);
 }
 
@@ -369,6 +375,7 @@ enum err_code dump_run(const struct dump_config *config, const struct server_url
                            .progress = progress,
                            .cancel = cancel,
                            .ledger = ledger_new(),
+                           .rate = rate_new(config->rate_bytes),
                            .options = dumper_options(config)};
     struct dump_report found = {0};
     uint64_t since = clock_mono_us();

@@ -49,8 +49,10 @@ struct dump_run {
     char **replica; /* as in struct epoch_record */
     unsigned replica_count;
     unsigned epoch;
-    uint64_t lock_us;  /* that the lock was held */
-    uint64_t left_out; /* objects that could not be read: the main thread's */
+    uint64_t lock_us;          /* that the lock was held */
+    uint64_t left_out;         /* objects that could not be read: the main thread's */
+    struct rate *rate;         /* NULL: no limit */
+    struct throttle *throttle; /* NULL: none */
 
     struct worker *workers;
     struct span_queue *queue;

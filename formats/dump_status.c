@@ -40,9 +40,10 @@ static void sums_read(const struct dump *d, struct dump_status *s)
 }
 
 /* In bytes of the plan: what is done counts whole, what is being read at most its estimate. */
-static double share_read(const struct dump *d, const struct dump_status *s)
+static double share_read(const struct dump *d, const struct epoch_record *last,
+                         const struct dump_status *s)
 {
-    const uint64_t total = d->epoch_count ? d->epochs[d->epoch_count - 1].data_bytes : 0;
+    const uint64_t total = last ? last->data_bytes : 0;
     double done = 0;
 
     if (d->complete)
@@ -70,7 +71,7 @@ static void status_fill(const struct dump *d, struct dump_status *s)
     sums_read(d, s);
     if (d->complete)
         s->tables_total = s->tables_begun;
-    s->share = share_read(d, s);
+    s->share = share_read(d, last, s);
     if (d->complete)
         s->state = DUMP_FINISHED;
 }
@@ -90,7 +91,7 @@ enum err_code dump_status_read(struct store *store, struct dump_status *out, str
         err_clear(err); /* its writer is about to begin, or died before */
     else if (rc)
         return rc;
-    else
+    if (d)
         status_fill(d, &s);
     dump_free(d);
     *out = s;

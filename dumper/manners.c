@@ -1,0 +1,45 @@
+#include "dumper/manners.h"
+
+#include "common/base/clock.h"
+#include "common/base/rate.h"
+#include "dumper/throttle.h"
+
+#define LOOK_US ((uint64_t)100000)
+/* well below any timeout that servers, proxies and firewalls have for idle connections */
+#define SPEAK_EVERY_US ((uint64_t)1000000)
+
+static enum err_code manners_stop(struct worker *w, struct err *err)
+{
+    w->stopped = true;
+    return dumper_stop_error(w->run, err);
+}
+
+enum err_code dumper_give_way(struct worker *w, bool idle, struct err *err)
+{
+    uint64_t spoke = clock_mono_us();
+    enum err_code rc = ERR_OK;
+
+    while (!rc && throttle_pauses(w->run->throttle)) {
+        if (dumper_stopped(w->run) || !clock_sleep(LOOK_US, w->run->cancel))
+            return manners_stop(w, err);
+        if (!idle || clock_mono_us() - spoke < SPEAK_EVERY_US)
+            continue;
+        rc = conn_execz(w->conn, "DO 1", err);
+        spoke = clock_mono_us();
+    }
+    return rc;
+}
+
+enum err_code dumper_keep_rate(struct worker *w, uint64_t bytes, struct err *err)
+{
+    uint64_t now = clock_mono_us();
+    const uint64_t until = now + rate_take(w->run->rate, bytes, now);
+
+    for (; now < until; now = clock_mono_us()) {
+        const uint64_t left = until - now;
+
+        if (dumper_stopped(w->run) || !clock_sleep(left < LOOK_US ? left : LOOK_US, w->run->cancel))
+            return manners_stop(w, err);
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,101 @@
+"""What a dump does to its source: --rate, --throttle, pauses longer than the server's patience."""
+
+import json
+import os
+import threading
+import time
+
+import ferry
+from case import quick
+
+
+def filled(t, source, rows=40000):
+    t.database(source, "manners", "CREATE TABLE a (id int PRIMARY KEY, v varchar(200))",
+               "INSERT INTO a SELECT seq, REPEAT('x', 100) FROM seq_1_to_%d" % rows, "CREATE TABLE k (v varchar(200))",
+               "INSERT INTO k SELECT REPEAT('y', 100) FROM seq_1_to_%d" % rows)
+
+
+@quick
+def test_rate(t):
+    """8.7 MB at 2 MB a second over four threads."""
+    source = t.server("mariadb")
+    filled(t, source)
+    began = time.monotonic()
+    ferry.dump(source, t.path("d"), "-f", "manners.*", "--chunk-size", "1MiB", "--rate", "2MB").must()
+    took = time.monotonic() - began
+    raw = sum(r["raw_bytes"] for r in ferry.manifest(t.path("d")) if r["record"] == "end")
+    assert raw / 2e6 - 0.7 < took < raw / 2e6 + 5, "%d bytes in %.1f s" % (raw, took)
+    ferry.run("verify", "--input", t.path("d")).must()
+
+
+def test_rate_can_be_interrupted(t):
+    source = t.server("mariadb")
+    filled(t, source)
+    process = ferry.start(["dump", "--source", source.url, "--output", t.path("d"), "-f", "manners.*", "--rate", "100KiB"])
+    time.sleep(2)
+    process.terminate()
+    began = time.monotonic()
+    process.communicate(timeout=20)
+    assert process.returncode == 130 and time.monotonic() - began < 3
+    ferry.dump(source, t.path("d"), "-f", "manners.*").must()
+    ferry.run("verify", "--input", t.path("d")).must(0, "80000 rows")
+
+
+def test_pause_twice_the_idle_timeout(t):
+    """The source has wait_timeout 3 s and is busy for 7 s: the snapshot lives, and the dump completes within one epoch."""
+    source = t.own_server("mariadb", "--wait-timeout=3", "--interactive-timeout=3", "--net-write-timeout=3")
+    filled(t, source)
+    out = t.path("d")
+    busy = [threading.Thread(target=lambda: source.run("SELECT SLEEP(7)")) for _ in range(8)]
+    for thread in busy:
+        thread.start()
+    time.sleep(0.5)
+    began = time.monotonic()
+    process = ferry.start(["dump", "--source", source.url, "--output", out, "-f", "manners.*", "--chunk-size", "256KiB", "-v",
+                           "--throttle", "Threads_running < 6"])
+    time.sleep(3)
+    source.run("DELETE FROM manners.a WHERE id > 100", "INSERT INTO manners.k VALUES ('late')")
+    _, err = process.communicate(timeout=60)
+    for thread in busy:
+        thread.join()
+    text = err.decode()
+    assert process.returncode == 0, text
+    assert time.monotonic() - began > 5 and "dump.paused" in text and "dump.resumed" in text, text
+    epochs = [r for r in ferry.manifest(out) if r["record"] == "epoch"]
+    assert len(epochs) == 1, epochs
+    ferry.run("verify", "--input", out).must(0, "80000 rows")
+
+
+def test_paused_dump_ends_on_request(t):
+    source = t.server("mariadb")
+    filled(t, source, 100)
+    process = ferry.start(["dump", "--source", source.url, "--output", t.path("d"), "-f", "manners.*", "--throttle", "Uptime<1"])
+    ferry.wait_until(lambda: os.path.isdir(t.path("d/ferry.manifest")), 20)
+    time.sleep(1)
+    process.terminate()
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+
+
+@quick
+def test_rules(t):
+    source = t.server("mariadb")
+    filled(t, source, 100)
+    for i, rule in enumerate(("Threads_running", "<40", "Threads_running<", "Threads_running<many", "a b<4", "x'y<4", "Threads_running=4")):
+        ferry.dump(source, t.path("x%d" % i), "-f", "manners.*", "--throttle", rule).must(2, "FERRY-USAGE")
+    ferry.dump(source, t.path("no"), "-f", "manners.*", "--throttle", "No_such_thing<4").must(2, "No_such_thing")
+    ferry.dump(source, t.path("text"), "-f", "manners.*", "--throttle", "Ssl_cipher<4").must(2, "Ssl_cipher")
+    for i, rule in enumerate(("Threads_running<400", "threads_running <= 400", "Uptime>0", "Uptime >= 0.5")):
+        ferry.dump(source, t.path("y%d" % i), "-f", "manners.*", "--throttle", rule).must()
+
+
+def test_progress_gets_exact(t):
+    """Share and time left come from the plan, and the total becomes what was read."""
+    source = t.server("mariadb")
+    filled(t, source)
+    source.run("ANALYZE TABLE manners.a, manners.k")
+    r = ferry.dump(source, t.path("d"), "-f", "manners.*", "--progress", "json", "--rate", "2MB", "--chunk-size", "256KiB").must()
+    lines = [json.loads(line) for line in r.err.splitlines() if line.startswith("{")]
+    assert lines and any("seconds_left" in line for line in lines), r
+    last = lines[-1]
+    assert last["bytes"] == last["total_bytes"] and last["rows"] == 80000 and last["pieces"] == last["total_pieces"] == 2, last
