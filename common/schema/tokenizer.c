@@ -45,18 +45,20 @@ static bool tokenizer_quote_end(const struct tokenizer *t, size_t start, size_t 
 {
     const char quote = t->text[start];
     const bool escapes = quote != '`' && !t->no_backslash_escapes;
+    size_t i = start + 1;
 
-    for (size_t i = start + 1; i < t->len; i++) {
+    while (i < t->len) {
         if (t->text[i] == '\\' && escapes) {
-            i++;
-        } else if (t->text[i] == quote) {
-            if (i + 1 < t->len && t->text[i + 1] == quote) {
-                i++;
-                continue;
-            }
-            *end = i + 1;
-            return true;
+            i += 2;
+            continue;
         }
+        i++;
+        if (t->text[i - 1] != quote)
+            continue;
+        *end = i;
+        if (i == t->len || t->text[i] != quote)
+            return true;
+        i++; /* a doubled quote */
     }
     return false;
 }
@@ -190,8 +192,8 @@ static size_t tokenizer_based(const struct tokenizer *t, char letter, const char
 
 static size_t tokenizer_operator(const struct tokenizer *t)
 {
-    static const char *const operators[] = {"->>", "<=>", "->", "<=", ">=", "<>", "!=",
-                                            "||",  "&&",  "<<", ">>", ":="};
+    static const char *const operators[] = {"->>", "<=>", "->", "<=", ">=", "<>",
+                                            "!=",  "||",  "&&", "<<", ">>", ":="};
 
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
         const size_t len = strlen(operators[i]);
