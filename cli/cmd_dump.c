@@ -17,11 +17,12 @@ struct dump_opts {
     struct opt_list filters;
     unsigned threads, max_epochs;
     uint64_t chunk_bytes, statement_bytes, lock_wait_us, rate_bytes;
-    int format, consistency, metadata;
+    int format, consistency, metadata, on_table_error;
     bool case_sensitive, no_data, no_schemas, no_views, triggers, routines, events, resume, restart,
         yes, take_over, dry_run;
 };
 
+static const char *const table_error_words[] = {"stop", "skip", NULL};
 static const char *const format_words[] = {"sql", "csv", NULL};
 static const char *const metadata_words[] = {"dumpling", "mydumper", NULL};
 static const char *const consistency_words[] = {"auto", "flush", "lock", "none", NULL};
@@ -51,6 +52,10 @@ static const struct opt dump_opts_table[] = {
      consistency_words, 0, 0, false},
     {"lock-wait", 0, OPT_DURATION, FIELD(lock_wait_us), "TIME",
      "how long the global read lock may be waited for (60s)", NULL, 1000000, 0, false},
+    {"on-table-error", 0, OPT_ENUM, FIELD(on_table_error), "stop|skip",
+     "a table that cannot be read: stop, or leave it out, name it, and end with exit status 6 "
+     "(stop)",
+     table_error_words, 0, 0, false},
     {"rate", 0, OPT_SIZE, FIELD(rate_bytes), "BYTES",
      "read at most so many bytes a second, over all threads, before compression (no limit)", NULL,
      1024, (uint64_t)1 << 50, false},
@@ -122,6 +127,7 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         .max_epochs = o->max_epochs,
         .dry_run = o->dry_run,
         .rate_bytes = o->rate_bytes,
+        .skip_tables = o->on_table_error == 1,
     };
     if (o->throttle && throttle_parse(o->throttle, &config->throttle, err))
         return err->code;

@@ -30,6 +30,8 @@ static void report_print(const struct verify_report *r)
 
     for (size_t i = 0; i < r->fault_count; i++)
         (void)printf("FAULT %s: %s\n", r->faults[i].path, r->faults[i].words);
+    if (r->left_out)
+        (void)fputs(r->left_out, stdout);
     size_text(r->stored_bytes, size);
     (void)printf("dump %s: %" PRIu64 " files right, %" PRIu64 " rows in %" PRIu64
                  " objects, %s stored, %zu faults\n",

@@ -8,7 +8,7 @@
 #include "common/base/fault.h"
 #include "common/base/mem.h"
 #include "dumper/manners.h"
-#include "dumper/run.h"
+#include "dumper/skip.h"
 #include "formats/dump_write.h"
 #include "formats/file_names.h"
 
@@ -296,7 +296,7 @@ enum err_code dumper_read_span(struct worker *w, struct span *s, struct err *err
     dumper_worker_prepare(w, s->table);
     r.row_bytes = reading_guess(s->table->table);
     bound_copy(&r.lo, &s->lo);
-    while (!rc && !r.ended) {
+    while (!rc && !r.ended && !dumper_is_skipped(w->run, s->table)) {
         if (dumper_stopped(w->run)) {
             w->stopped = true;
             rc = dumper_stop_error(w->run, err);
@@ -316,6 +316,8 @@ enum err_code dumper_read_span(struct worker *w, struct span *s, struct err *err
         (void)err_wrap(err, "'%s.%s'", s->table->table->db, s->table->table->name);
         rc = dumper_table_error(s->table->table, err);
     }
+    if (rc && !w->stopped && dumper_skip(w, s->table, err))
+        rc = ERR_OK;
     if (!rc)
         rc = dumper_table_done(w->run, s->table, err);
     span_free(s);

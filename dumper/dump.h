@@ -33,6 +33,7 @@ struct dump_config {            /* const once dump_run has it; strings are borro
     enum dump_consistency consistency;
     uint64_t lock_wait_us;         /* how long FLUSH TABLES WITH READ LOCK may wait; default 60 s */
     uint64_t rate_bytes;           /* per second over all threads, before compression; 0: any */
+    bool skip_tables;              /* go on without a table that cannot be read */
     struct throttle_rule throttle; /* without a name: none */
     bool no_data, no_schemas, no_views;
     bool no_triggers, no_routines, no_events;

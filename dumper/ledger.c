@@ -28,6 +28,7 @@ static void ledger_table_free(struct ledger_table *t)
     free(t->schema_file);
     free(t->sha256);
     free(t->key);
+    free(t->left_out);
     free(t->file_bytes);
     free(t);
 }
@@ -216,6 +217,14 @@ static void ledger_apply_epoch(struct ledger *s, struct record *r)
     s->epochs++;
 }
 
+/* One without a table record is tried again. */
+static void ledger_apply_left_out(struct ledger *s, const struct left_out_record *r)
+{
+    for (size_t i = 0; i < s->table_count; i++)
+        if (strcmp(s->tables[i]->db, r->db) == 0 && strcmp(s->tables[i]->name, r->name) == 0)
+            s->left_out++;
+}
+
 static enum err_code ledger_apply_other(struct ledger *s, struct record *r, unsigned id,
                                         struct err *err)
 {
@@ -273,6 +282,9 @@ enum err_code ledger_apply(struct ledger *s, struct record *r, struct err *err)
         break;
     case RECORD_VOID:
         rc = ledger_apply_other(s, r, r->u.voided.table, err);
+        break;
+    case RECORD_LEFT_OUT:
+        ledger_apply_left_out(s, &r->u.left_out);
         break;
     case RECORD_END:
         s->ended = true;

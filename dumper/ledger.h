@@ -30,6 +30,7 @@ struct ledger_table {
     bool recorded;                    /* has a table record */
     bool is_table, is_view;           /* neither: a sequence */
     bool done;
+    char *left_out; /* this run: why the table is left out; NULL: it is not */
     unsigned next_span;
     uint64_t next_number; /* of a data file */
     uint64_t rows, raw_bytes, stored_bytes, files;
@@ -52,6 +53,7 @@ struct ledger {
     struct dump_record dump; /* valid if begun */
     struct epoch_record first, last;
     unsigned epochs;
+    uint64_t left_out; /* recorded tables, by earlier runs */
     uint64_t last_segment;
     struct ledger_table **tables; /* by database and name once ledger_sort was called */
     size_t table_count;

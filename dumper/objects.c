@@ -39,7 +39,9 @@ enum err_code dumper_leave_out(struct dump_run *run, const char *kind, const cha
     log_event(LOG_ERROR, "dump.object.left-out", F_STR("kind", kind), F_STR("db", db),
               F_STR("name", name), F_STR("cause", err->msg),
               F_STR("message", "left out: it cannot be read"));
+    pthread_mutex_lock(&run->lock);
     run->left_out++;
+    pthread_mutex_unlock(&run->lock);
     err_clear(err);
     return ERR_OK;
 }

@@ -78,7 +78,7 @@ void dumper_report(const struct dump_run *run, struct dump_report *report)
     }
     report->files += l->file_count;
     report->lock_us = run->lock_us;
-    report->left_out = run->left_out;
+    report->left_out = run->left_out + l->left_out;
     report->epoch = run->epoch;
     report->consistency = report_text(first->consistency);
     report->log_file = report_text(first->log_file);

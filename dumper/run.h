@@ -25,6 +25,7 @@ struct worker { /* one thread's; its connection is handed from phase to phase */
     struct strbuf sql;
     struct strbuf rows; /* encoded and not yet written */
     bool stopped;       /* it ended because others asked it to */
+    bool in_snapshot;   /* its connection has a transaction that must not be lost */
 };
 
 struct dump_run {
@@ -50,7 +51,7 @@ struct dump_run {
     unsigned replica_count;
     unsigned epoch;
     uint64_t lock_us;          /* that the lock was held */
-    uint64_t left_out;         /* objects that could not be read: the main thread's */
+    uint64_t left_out;         /* guarded by `lock`: objects that could not be read */
     struct rate *rate;         /* NULL: no limit */
     struct throttle *throttle; /* NULL: none */
 
@@ -120,8 +121,11 @@ pool_work_fn dumper_worker_main;
 /* Puts what a changed definition makes the server say into our words. */
 enum err_code dumper_table_error(const struct table *t, struct err *err);
 
+/* What is recorded of the table does not count any more; its files are deleted. */
+MUST_CHECK enum err_code dumper_table_void(struct dump_run *run, struct plan_table *t,
+                                           struct err *err);
 /* The table is finished if no span of it is open: its table_done record. */
-MUST_CHECK enum err_code dumper_table_done(struct dump_run *run, const struct plan_table *t,
+MUST_CHECK enum err_code dumper_table_done(struct dump_run *run, struct plan_table *t,
                                            struct err *err);
 
 /* ---- chunk.c ---- */

@@ -10,7 +10,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "dumper/run.h"
+#include "dumper/skip.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +53,11 @@ static enum err_code connect_work(void *ctx, unsigned number, struct err *err)
         i = atomic_fetch_add(&run->next, 1);
         if (i >= run->plan.count)
             break;
-        rc = dumper_probe(w, &run->plan.tables[i], err);
+        rc = dumper_is_skipped(run, &run->plan.tables[i])
+                 ? ERR_OK
+                 : dumper_probe(w, &run->plan.tables[i], err);
+        if (rc && dumper_skip(w, &run->plan.tables[i], err))
+            rc = ERR_OK;
     }
     conn_thread_end();
     return rc;
@@ -108,11 +112,16 @@ static enum err_code snapshot_work(void *ctx, unsigned number, struct err *err)
 
     conn_thread_init();
     rc = conn_execz(w->conn, "START TRANSACTION WITH CONSISTENT SNAPSHOT", err);
+    w->in_snapshot = !rc;
     while (!rc && clock_mono_us() < until && !dumper_stopped(run)) {
         i = atomic_fetch_add(&run->next, 1);
         if (i >= run->plan.count)
             break;
-        rc = dumper_probe(w, &run->plan.tables[i], err);
+        rc = dumper_is_skipped(run, &run->plan.tables[i])
+                 ? ERR_OK
+                 : dumper_probe(w, &run->plan.tables[i], err);
+        if (rc && dumper_skip(w, &run->plan.tables[i], err))
+            rc = ERR_OK;
     }
     conn_thread_end();
     return rc;

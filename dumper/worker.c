@@ -2,7 +2,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "dumper/run.h"
+#include "dumper/skip.h"
 #include "formats/file_names.h"
 
 #include <stdlib.h>
@@ -41,21 +41,25 @@ enum err_code dumper_table_error(const struct table *t, struct err *err)
     return err->code;
 }
 
-enum err_code dumper_table_done(struct dump_run *run, const struct plan_table *t, struct err *err)
+enum err_code dumper_table_done(struct dump_run *run, struct plan_table *t, struct err *err)
 {
     struct ledger_table *l = t->ledger;
     struct record record = {.kind = RECORD_TABLE_DONE, .u.table_done = {.table = l->id}};
     bool done;
+    bool left_out;
 
     pthread_mutex_lock(&run->lock);
     done = --l->open_spans == 0;
-    l->done = done;
+    l->done = done && !l->left_out;
+    left_out = l->left_out != NULL;
     record.u.table_done.rows = l->rows;
     record.u.table_done.raw_bytes = l->raw_bytes;
     record.u.table_done.chunks = l->files;
     pthread_mutex_unlock(&run->lock);
     if (!done)
         return ERR_OK;
+    if (left_out)
+        return dumper_skip_finish(run, t, err);
     atomic_fetch_add_explicit(&run->progress->pieces, 1, memory_order_relaxed);
     /* what the plan took for its bytes gives way to what they are: the share grows exact */
     atomic_fetch_add_explicit(&run->progress->total_bytes,
@@ -68,7 +72,7 @@ enum err_code dumper_table_done(struct dump_run *run, const struct plan_table *t
 
 /* What an earlier epoch has of a table without a key cannot be gone on with: its rows are in no
  * order. The record that voids its files is durable before they are deleted. */
-static enum err_code table_void(struct dump_run *run, struct plan_table *t, struct err *err)
+enum err_code dumper_table_void(struct dump_run *run, struct plan_table *t, struct err *err)
 {
     struct ledger_table *l = t->ledger;
     const struct record record = {.kind = RECORD_VOID,
@@ -158,12 +162,17 @@ static enum err_code worker_table(struct worker *w, struct plan_table *t, struct
     struct dump_run *run = w->run;
     struct ledger_table *l = t->ledger;
     struct span *span = NULL;
-    enum err_code rc = dumper_begin_table(w, t, err);
+    enum err_code rc;
 
+    if (dumper_is_skipped(run, t))
+        return dumper_skip_finish(run, t, err);
+    rc = dumper_begin_table(w, t, err);
+    if (rc && dumper_skip(w, t, err))
+        return dumper_skip_finish(run, t, err);
     if (rc)
         return rc;
     if (!t->key && l->spans && l->spans->begun && !l->spans->last) {
-        rc = table_void(run, t, err);
+        rc = dumper_table_void(run, t, err);
         if (rc)
             return rc;
     }

@@ -388,6 +388,26 @@ static enum err_code add_void(struct dump_plan *p, struct record *r, struct err 
     return ERR_OK;
 }
 
+/* Once a table: a dump that was continued may say it again. */
+static enum err_code add_left_out(struct dump_plan *p, struct record *r, struct err *err)
+{
+    struct dump *d = p->dump;
+
+    (void)err;
+    for (size_t i = 0; i < p->table_count; i++)
+        if (strcmp(p->tables[i].t.db, r->u.left_out.db) == 0 &&
+            strcmp(p->tables[i].t.name, r->u.left_out.name) == 0)
+            p->tables[i].t.left_out = true;
+    for (size_t i = 0; i < d->left_out_count; i++)
+        if (strcmp(d->left_out[i].db, r->u.left_out.db) == 0 &&
+            strcmp(d->left_out[i].name, r->u.left_out.name) == 0)
+            return ERR_OK;
+    d->left_out = xreallocarray(d->left_out, d->left_out_count + 1, sizeof *d->left_out);
+    d->left_out[d->left_out_count++] = r->u.left_out;
+    memset(&r->u.left_out, 0, sizeof r->u.left_out); /* taken over */
+    return ERR_OK;
+}
+
 static enum err_code add_end(struct dump_plan *p, struct record *r, struct err *err)
 {
     (void)err;
@@ -407,6 +427,7 @@ enum err_code dump_plan_add(void *plan, struct record *r, struct err *err)
         [RECORD_CHUNK] = add_chunk,
         [RECORD_TABLE_DONE] = add_table_done,
         [RECORD_VOID] = add_void,
+        [RECORD_LEFT_OUT] = add_left_out,
         [RECORD_END] = add_end,
     };
     struct dump_plan *p = plan;

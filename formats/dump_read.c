@@ -68,6 +68,11 @@ void dump_free(struct dump *d)
         free(d->tables[i].chunks);
         free(d->tables[i].spans);
     }
+    for (size_t i = 0; i < d->left_out_count; i++) {
+        r = (struct record){.kind = RECORD_LEFT_OUT, .u.left_out = d->left_out[i]};
+        record_release(&r);
+    }
+    free(d->left_out);
     free(d->epochs);
     free(d->databases);
     free(d->tables);

@@ -46,6 +46,7 @@ struct dump_table {
     size_t span_count;
     uint64_t rows, raw_bytes;
     bool done;
+    bool left_out; /* it could not be read: its rows are not in the dump, but its definition is */
 };
 struct dump_database {
     const char *name;
@@ -57,6 +58,8 @@ struct dump {
     struct dump_record info;
     struct epoch_record *epochs;
     unsigned epoch_count;
+    struct left_out_record *left_out; /* tables, by db and name once each */
+    size_t left_out_count;
     struct dump_database *databases;
     size_t database_count;
     struct dump_table *tables; /* by database and name; views and sequences too */

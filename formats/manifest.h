@@ -7,13 +7,13 @@
  * every 2 s or 256 records, by the writer's own thread. A segment object is whole or absent, so any
  * bad line is an error.
  *
- * Records: dump, file (a schema file), epoch, table, span, chunk, table_done, void, end. A span is
- * a range of a table's key that one worker reads in key order; a span record comes before its
- * chunks; a chunk's bounds are (lo, hi] in the key's order; splitting a span makes a new one behind
- * its parent. So the parts that are missing follow from the records alone, without comparing keys.
- * The dump record is the first of all; a table record may come again behind a void of its table
- * (the definition may have changed); a file record may come again for the same path (the last one
- * counts). */
+ * Records: dump, file (a schema file), epoch, table, span, chunk, table_done, void, left_out, end.
+ * A span is a range of a table's key that one worker reads in key order; a span record comes before
+ * its chunks; a chunk's bounds are (lo, hi] in the key's order; splitting a span makes a new one
+ * behind its parent. So the parts that are missing follow from the records alone, without comparing
+ * keys. The dump record is the first of all; a table record may come again behind a void of its
+ * table (the definition may have changed); a file record may come again for the same path (the last
+ * one counts). */
 #ifndef FERRY_FORMATS_MANIFEST_H
 #define FERRY_FORMATS_MANIFEST_H
 
@@ -97,6 +97,11 @@ struct file_record { /* a schema file */
 struct void_record { /* all spans and chunks of the table so far do not count */
     unsigned table, epoch;
 };
+struct left_out_record { /* an object that could not be read, and that the dump does without */
+    bool optional;       /* true: older readers pass over it */
+    unsigned epoch;
+    char *db, *name, *why;
+};
 struct table_done_record { /* sums over the table's chunks since its last void; all its spans have
                               ended */
     unsigned table;
@@ -119,6 +124,7 @@ enum record_kind {
     RECORD_CHUNK,
     RECORD_TABLE_DONE,
     RECORD_VOID,
+    RECORD_LEFT_OUT,
     RECORD_END
 };
 struct record {
@@ -132,6 +138,7 @@ struct record {
         struct chunk_record chunk;
         struct table_done_record table_done;
         struct void_record voided;
+        struct left_out_record left_out;
         struct end_record end;
     } u;
 };

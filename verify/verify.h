@@ -29,6 +29,7 @@ struct verify_report {
     uint64_t files, rows, raw_bytes, stored_bytes; /* that were found right */
     uint64_t tables;                               /* that are done; views and sequences too */
     bool complete;                                 /* has its end record */
+    char *left_out; /* lines that name what the dump does without; NULL: nothing */
     char uuid[37];
 };
 

@@ -223,3 +223,8 @@ bool conn_usable(const struct conn *c)
 {
     return !c->broken;
 }
+
+bool conn_in_transaction(const struct conn *c)
+{
+    return c->mysql && (c->mysql->server_status & SERVER_STATUS_IN_TRANS) != 0;
+}

@@ -93,6 +93,8 @@ MUST_CHECK enum err_code conn_load(struct conn *c, const struct load_params *p,
 
 /* Whether a failed statement leaves the connection usable (else close it and open a new one). */
 bool conn_usable(const struct conn *c);
+/* As the last answer that was no error said. */
+bool conn_in_transaction(const struct conn *c);
 /* KILL QUERY of `id`, over `c`. */
 MUST_CHECK enum err_code conn_kill_query(struct conn *c, uint64_t id, struct err *err);
 

@@ -1,0 +1,81 @@
+#include "dumper/skip.h"
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* An error may have rolled the transaction back, and with it the snapshot is gone. */
+static bool snapshot_lives(struct worker *w)
+{
+    struct err ignored = ERR_INIT;
+
+    if (!w->in_snapshot)
+        return true;
+    return !conn_execz(w->conn, "DO 1", &ignored) && conn_in_transaction(w->conn);
+}
+
+static bool error_is_the_tables(const struct worker *w, const struct err *err)
+{
+    return (err->code == ERR_SQL || err->code == ERR_PRIVILEGE || err->code == ERR_DUMP_TABLE) &&
+           conn_usable(w->conn);
+}
+
+bool dumper_skip(struct worker *w, struct plan_table *t, struct err *err)
+{
+    struct dump_run *run = w->run;
+    struct ledger_table *l = t->ledger;
+    bool first;
+
+    if (!run->config->skip_tables || !error_is_the_tables(w, err) || !snapshot_lives(w))
+        return false;
+    pthread_mutex_lock(&run->lock);
+    first = !l->left_out;
+    if (first)
+        l->left_out = xstrdup(err->msg);
+    run->left_out += first;
+    pthread_mutex_unlock(&run->lock);
+    if (first)
+        log_event(LOG_ERROR, "dump.table.left-out", F_STR("db", l->db), F_STR("table", l->name),
+                  F_STR("cause", err->msg), F_STR("message", "left out: it cannot be read"));
+    err_clear(err);
+    return true;
+}
+
+bool dumper_is_skipped(struct dump_run *run, const struct plan_table *t)
+{
+    bool skipped;
+
+    pthread_mutex_lock(&run->lock);
+    skipped = t->ledger->left_out != NULL;
+    pthread_mutex_unlock(&run->lock);
+    return skipped;
+}
+
+enum err_code dumper_skip_finish(struct dump_run *run, struct plan_table *t, struct err *err)
+{
+    struct ledger_table *l = t->ledger;
+    const struct record done = {.kind = RECORD_TABLE_DONE, .u.table_done = {.table = l->id}};
+    const struct record left_out = {.kind = RECORD_LEFT_OUT,
+                                    .u.left_out = {.optional = true,
+                                                   .epoch = run->epoch,
+                                                   .db = l->db,
+                                                   .name = l->name,
+                                                   .why = l->left_out}};
+    enum err_code rc = ERR_OK;
+
+    if (l->recorded)
+        rc = dumper_table_void(run, t, err);
+    if (!rc && l->recorded)
+        rc = manifest_append(run->manifest, &done, err);
+    if (!rc)
+        rc = manifest_append(run->manifest, &left_out, err);
+    pthread_mutex_lock(&run->lock);
+    l->done = true;
+    pthread_mutex_unlock(&run->lock);
+    atomic_fetch_add_explicit(&run->progress->pieces, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&run->progress->total_bytes, t->table->data_bytes,
+                              memory_order_relaxed);
+    return rc;
+}

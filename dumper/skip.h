@@ -1,0 +1,20 @@
+/* dumper/skip.h: --on-table-error skip: a table that cannot be read is left out, and the dump goes
+ * on.
+ *
+ * Any worker may find it; the last one that has a span of the table writes what the manifest says
+ * of it: `void` and `table_done` if it was recorded, so that nothing of it counts, and `left_out`
+ * with the reason. */
+#ifndef FERRY_DUMPER_SKIP_H
+#define FERRY_DUMPER_SKIP_H
+
+#include "dumper/run.h"
+
+/* Whether `err` is the table's own fault, and the worker's snapshot has outlived it: then the table
+ * is marked and `err` is cleared. */
+bool dumper_skip(struct worker *w, struct plan_table *t, struct err *err);
+bool dumper_is_skipped(struct dump_run *run, const struct plan_table *t);
+/* No worker has a span of the table any more. */
+MUST_CHECK enum err_code dumper_skip_finish(struct dump_run *run, struct plan_table *t,
+                                            struct err *err);
+
+#endif

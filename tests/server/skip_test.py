@@ -1,0 +1,76 @@
+"""--on-table-error: a table that cannot be read stops the dump, or is left out by name with exit status 6."""
+
+import json
+import os
+
+import ferry
+from case import quick
+
+
+def made(t, source):
+    t.database(source, "skip", "CREATE TABLE good (id int PRIMARY KEY, v varchar(100))",
+               "INSERT INTO good SELECT seq, 'x' FROM seq_1_to_3000", "CREATE TABLE secret (id int PRIMARY KEY, v varchar(100))",
+               "INSERT INTO secret SELECT seq, 'x' FROM seq_1_to_3000")
+
+
+@quick
+def test_table_without_the_right(t):
+    source = t.server("mariadb")
+    made(t, source)
+    source.run("DROP USER IF EXISTS sk@'127.0.0.1'", "CREATE USER sk@'127.0.0.1'",
+               "GRANT RELOAD, BINLOG MONITOR, PROCESS ON *.* TO sk@'127.0.0.1'", "GRANT SELECT ON skip.good TO sk@'127.0.0.1'",
+               "GRANT INSERT ON skip.secret TO sk@'127.0.0.1'")
+    url = source.url.replace("root@", "sk@")
+    args = ("dump", "--source", url, "-f", "skip.*", "--output")
+    ferry.run(*args, t.path("stop")).must(1, ["FERRY-PRIVILEGE", "secret"])
+    out = t.path("skip")
+    ferry.run(*args, out, "--on-table-error", "skip").must(6, ["left out", "secret"])
+    ferry.run("verify", "--input", out).must(0, ["LEFT OUT table skip.secret", "3000 rows"])
+    left = [r for r in ferry.manifest(out) if r["record"] == "left_out"]
+    assert len(left) == 1 and left[0]["name"] == "secret" and left[0]["optional"], left
+    assert not [n for n in os.listdir(out) if "secret" in n]
+
+
+def test_corrupt_table(t):
+    """Pages in the middle of a table's file are overwritten: found while it is read, by several workers."""
+    source = t.own_server("mariadb", "--innodb-buffer-pool-size=16M")
+    t.database(source, "skip", "CREATE TABLE good (id int PRIMARY KEY, v varchar(200))",
+               "INSERT INTO good SELECT seq, REPEAT('x', 100) FROM seq_1_to_20000", "CREATE TABLE bad (id int PRIMARY KEY, v varchar(200))",
+               "INSERT INTO bad SELECT seq, REPEAT('y', 150) FROM seq_1_to_60000")
+    source.stop()
+    path = os.path.join(source.data, "skip", "bad.ibd")
+    with open(path, "r+b") as f:
+        f.seek(os.path.getsize(path) // 2 // 16384 * 16384 + 200)
+        f.write(os.urandom(8000))
+    source.start()
+    out = t.path("d")
+    args = ("dump", "--source", source.url, "-f", "skip.*", "--output", out, "--chunk-size", "64KiB", "--on-table-error")
+    r = ferry.run(*args, "stop")
+    assert r.status in (1, 75) and "bad" in r.err, r
+    if source.process.poll() is not None:
+        source.start()
+    r = ferry.run(*args, "skip").must(6, ["left out", "bad"])
+    ferry.run("verify", "--input", out).must(0, ["LEFT OUT table skip.bad", "20000 rows"])
+    assert [n for n in os.listdir(out) if "skip.bad" in n] == ["skip.bad-schema.sql.zst"], os.listdir(out)
+    now = json.loads(ferry.run("status", out, "--json").must().out)
+    assert now["state"] == "finished" and now["rows"] == 20000, now
+
+
+def test_killed_and_continued(t):
+    """What was left out stays named when another run finishes the dump."""
+    source = t.own_server("mariadb", "--innodb-buffer-pool-size=16M")
+    t.database(source, "skip", "CREATE TABLE good (id int PRIMARY KEY, v varchar(200))",
+               "INSERT INTO good SELECT seq, REPEAT('x', 100) FROM seq_1_to_20000", "CREATE TABLE bad (id int PRIMARY KEY, v varchar(200))",
+               "INSERT INTO bad SELECT seq, REPEAT('y', 150) FROM seq_1_to_60000")
+    source.stop()
+    path = os.path.join(source.data, "skip", "bad.ibd")
+    with open(path, "r+b") as f:
+        f.seek(os.path.getsize(path) // 2 // 16384 * 16384 + 200)
+        f.write(os.urandom(8000))
+    source.start()
+    args = ("dump", "--source", source.url, "-f", "skip.*", "--output", t.path("d"), "--chunk-size", "64KiB", "-t", "2",
+            "--on-table-error", "skip")
+    for step in ("dump.chunk.after-record:20", "dump.before-metadata"):
+        ferry.run_fault(step, *args)
+    ferry.run(*args).must(6, "left out")
+    ferry.run("verify", "--input", t.path("d")).must(0, ["LEFT OUT table skip.bad", "20000 rows"])
