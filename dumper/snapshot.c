@@ -4,7 +4,7 @@
  * worker opens its snapshot, and while the position is read: only then do both belong together
  * (docs: an offset read without the lock runs ahead of what a snapshot sees). A snapshot does not
  * hold a table's definition, nor its name: so the workers also open the tables in their
- * transactions while the lock is held, as many as fit into half a second, the largest first; from
+ * transactions while the lock is held, as many as fit into 0.1 s, the largest first; from
  * then on nobody can alter, rename or exchange these. The others are opened when they are begun. */
 #include "common/base/clock.h"
 #include "common/base/fault.h"
@@ -19,7 +19,7 @@
 #define LOCK_PAUSE_US ((uint64_t)1000000) /* between two: writers go on */
 #define LOCK_WAIT_AFTER 3600U             /* seconds; for definitions that are being changed */
 #define XA_WAIT_US ((uint64_t)10000000)   /* for prepared transactions to end */
-#define PIN_US ((uint64_t)500000)         /* for opening tables under the lock */
+#define PIN_US ((uint64_t)100000)         /* for opening tables under the lock */
 #define ER_LOCK_WAIT_TIMEOUT 1205
 
 enum err_code dumper_probe(struct worker *w, const struct plan_table *t, struct err *err)

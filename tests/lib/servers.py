@@ -119,7 +119,7 @@ class MariaDB(Server):
 
     def command(self):
         return ["mariadbd", "--no-defaults", "--user=root", "--datadir=" + self.data, "--bind-address=127.0.0.1",
-                "--port=%d" % self.port, "--socket=" + os.path.join(self.folder, "sock"), "--pid-file=" + os.path.join(
+                "--tmpdir=" + self.folder, "--port=%d" % self.port, "--socket=" + os.path.join(self.folder, "sock"), "--pid-file=" + os.path.join(
                     self.folder, "pid"), "--server-id=1", "--log-bin=bin", "--binlog-format=ROW", "--local-infile=1",
                 "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=512M", "--skip-name-resolve"] + self.options
 
