@@ -1,6 +1,7 @@
 /* ferry dump: options -> dump_config -> dump_run -> the closing table. */
 #include "cli/closing.h"
 #include "cli/opt_common.h"
+#include "cli/opt_csv.h"
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -14,7 +15,8 @@
 
 struct dump_opts {
     const char *output, *compress, *definer, *throttle;
-    struct opt_list filters;
+    struct opt_list filters, where, columns, rows_limit;
+    struct csv_opts csv;
     unsigned threads, max_epochs;
     uint64_t chunk_bytes, statement_bytes, lock_wait_us, rate_bytes;
     int format, consistency, metadata, on_table_error;
@@ -66,6 +68,14 @@ static const struct opt dump_opts_table[] = {
     {"no-data", 'd', OPT_BOOL, FIELD(no_data), NULL, "definitions only", NULL, 0, 0, false},
     {"no-schemas", 'm', OPT_BOOL, FIELD(no_schemas), NULL, "rows only", NULL, 0, 0, false},
     {"no-views", 'W', OPT_BOOL, FIELD(no_views), NULL, "leave views out", NULL, 0, 0, false},
+    {"where", 0, OPT_LIST, FIELD(where), "DB.TABLE=COND",
+     "only rows for which the SQL condition holds, repeatable; the dump is partial: one snapshot, "
+     "never continued in another",
+     NULL, 0, 0, false},
+    {"columns", 0, OPT_LIST, FIELD(columns), "DB.TABLE=A,B",
+     "only these columns, repeatable; the dump is partial", NULL, 0, 0, false},
+    {"rows-limit", 0, OPT_LIST, FIELD(rows_limit), "DB.TABLE=N",
+     "only the first N rows by key, repeatable; the dump is partial", NULL, 0, 0, false},
     {"triggers", 'G', OPT_BOOL, FIELD(triggers), NULL,
      "triggers of the tables (yes; --no-triggers leaves them out)", NULL, 0, 0, false},
     {"routines", 'R', OPT_BOOL, FIELD(routines), NULL,
@@ -121,6 +131,9 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         .no_routines = !o->routines,
         .no_events = !o->events,
         .metadata = (enum dump_metadata)o->metadata,
+        .where = {o->where.items, o->where.count},
+        .columns = {o->columns.items, o->columns.count},
+        .rows_limit = {o->rows_limit.items, o->rows_limit.count},
         .no_resume = !o->resume,
         .restart = o->restart,
         .take_over = o->take_over,
@@ -130,6 +143,8 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         .skip_tables = o->on_table_error == 1,
     };
     if (o->throttle && throttle_parse(o->throttle, &config->throttle, err))
+        return err->code;
+    if (csv_opts_check(&o->csv, config->format, &config->dialect, err))
         return err->code;
     if (definer_parse(o->definer, &config->definer, err))
         return err->code;
@@ -209,6 +224,7 @@ enum err_code command_dump(struct command_context *ctx, struct err *err)
                              .statement_bytes = 1000000,
                              .lock_wait_us = 60000000,
                              .definer = "keep",
+                             .csv = CSV_OPTS_DEFAULT,
                              .triggers = true,
                              .routines = true,
                              .events = true,
@@ -216,19 +232,20 @@ enum err_code command_dump(struct command_context *ctx, struct err *err)
     struct server_opts source = {0};
     struct general_opts general = {0};
     const struct opt_table tables[] = {{"Dump", dump_opts_table, &opts},
+                                       {"CSV", csv_opts_table, &opts.csv},
                                        {"Source server", source_opts_table, &source},
                                        {"General", general_opts_table, &general}};
     struct opt_set *set = NULL;
     enum err_code rc;
     int args = 0;
 
-    rc = opt_parse(&set, tables, 3, ctx->argc, ctx->argv, &args, err);
+    rc = opt_parse(&set, tables, 4, ctx->argc, ctx->argv, &args, err);
     if (!rc && general.help) {
         command_help("dump --source URL --output URL [OPTION]...",
                      "Reads databases in parallel into chunked SQL or CSV files, with the binlog\n"
                      "position they belong to. The same command said again continues an\n"
                      "unfinished dump.\n",
-                     tables, 3);
+                     tables, 4);
         goto out;
     }
     if (!rc)

@@ -21,6 +21,11 @@ enum dump_consistency { CONSISTENCY_AUTO, CONSISTENCY_FLUSH, CONSISTENCY_LOCK, C
 
 enum dump_metadata { METADATA_DUMPLING, METADATA_MYDUMPER };
 
+struct dump_list {
+    const char *const *items; /* borrowed */
+    size_t count;
+};
+
 struct dump_config {            /* const once dump_run has it; strings are borrowed */
     const char *const *filters; /* TiDB's table filter */
     size_t filter_count;
@@ -29,12 +34,14 @@ struct dump_config {            /* const once dump_run has it; strings are borro
     uint64_t chunk_bytes;     /* of values in one file; default 64 MiB */
     uint64_t statement_bytes; /* default 1,000,000 */
     enum row_format format;
+    struct csv_dialect dialect; /* all zero: the default */
     struct compression compression;
     enum dump_consistency consistency;
     uint64_t lock_wait_us;         /* how long FLUSH TABLES WITH READ LOCK may wait; default 60 s */
     uint64_t rate_bytes;           /* per second over all threads, before compression; 0: any */
     bool skip_tables;              /* go on without a table that cannot be read */
     struct throttle_rule throttle; /* without a name: none */
+    struct dump_list where, columns, rows_limit; /* "DB.TABLE=...": any makes the dump partial */
     bool no_data, no_schemas, no_views;
     bool no_triggers, no_routines, no_events;
     struct definer definer;

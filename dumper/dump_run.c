@@ -23,7 +23,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/rate.h"
-#include "dumper/run.h"
+#include "dumper/partial.h"
 #include "formats/file_names.h"
 
 #include <openssl/evp.h>
@@ -141,6 +141,11 @@ static enum err_code run_check_epochs(const struct dump_run *run, struct err *er
 {
     unsigned max = run->config->max_epochs;
 
+    if (partial_asked(run->config) && run->ledger->epochs)
+        return err_set(err, ERR_DUMP_CONSISTENCY,
+                       "the dump is of chosen rows or columns (--where, --columns, --rows-limit): "
+                       "it is of one snapshot, and cannot go on in another; dump it again with "
+                       "--restart --yes");
     if (max && run->ledger->epochs >= max)
         return err_set(err, ERR_DUMP_CONSISTENCY,
                        "the dump has %u snapshots already, and --max-epochs is %u",

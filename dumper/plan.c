@@ -5,7 +5,7 @@
 #include "common/mysql/ident.h"
 #include "common/schema/read.h"
 #include "common/schema/select.h"
-#include "dumper/run.h"
+#include "dumper/partial.h"
 #include "formats/file_names.h"
 
 #include <inttypes.h>
@@ -140,7 +140,8 @@ static enum err_code plan_check_table(const struct table *t, struct err *err)
 static bool plan_key_usable(const struct table *t, const struct key *key)
 {
     for (unsigned i = 0; key && i < key->part_count; i++)
-        if (key->parts[i].expression || !key_column_usable(&t->columns[key->parts[i].column]))
+        if (key->parts[i].expression || t->columns[key->parts[i].column].left_out ||
+            !key_column_usable(&t->columns[key->parts[i].column]))
             return false;
     return key != NULL;
 }
@@ -162,7 +163,7 @@ static enum err_code plan_choose_key(struct plan_table *p, struct err *err)
         return ERR_OK;
     }
     p->key = table_best_key(t);
-    if (!plan_key_usable(t, p->key))
+    if (!plan_key_usable(t, p->key) || p->limit) /* a limit is of one cursor */
         p->key = NULL;
     return ERR_OK;
 }
@@ -252,6 +253,9 @@ enum err_code dumper_plan(struct dump_run *run, struct err *err)
         return rc;
     if (!p->schema->table_count)
         return err_set(err, ERR_DUMP_NO_TABLES, "no table or view matches the filter");
+    rc = partial_columns(run, err);
+    if (rc)
+        return rc;
     p->tables = xcalloc(p->schema->table_count, sizeof(*p->tables));
     p->others = xcalloc(p->schema->table_count, sizeof(*p->others));
     for (size_t i = 0; !rc && i < p->schema->table_count; i++)
@@ -260,6 +264,8 @@ enum err_code dumper_plan(struct dump_run *run, struct err *err)
         return rc;
     qsort(p->tables, p->count, sizeof(*p->tables), plan_compare);
     rc = plan_check_engines(run, err);
+    if (!rc)
+        rc = partial_rows(run, err);
     if (!rc)
         rc = plan_check_gone(run, err);
     if (!rc)
@@ -329,7 +335,7 @@ static void plan_print_table(const struct plan_table *p)
         strbuf_addf(&line, ", %" PRIu64 " rows done", p->ledger->rows);
     for (unsigned i = 0; i < t->column_count; i++)
         if (!column_is_dumped(&t->columns[i]))
-            strbuf_addf(&line, ", generated %s left out", t->columns[i].name);
+            strbuf_addf(&line, ", column %s left out", t->columns[i].name);
     (void)puts(strbuf_str(&line));
     strbuf_release(&line);
 }

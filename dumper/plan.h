@@ -11,6 +11,8 @@ struct plan_table {
     const struct table *table;
     const struct key *key; /* chunks are cut by it; NULL: none */
     struct ledger_table *ledger;
+    const char *where; /* NULL: all rows; borrowed */
+    uint64_t limit;    /* rows at most; 0: all */
 };
 
 struct plan {

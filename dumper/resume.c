@@ -62,13 +62,39 @@ enum err_code dumper_look(const struct dump_run *run, struct err *err)
     return rc;
 }
 
-static json_t *options_filter(const struct dump_config *config)
+static json_t *options_list(const char *const *items, size_t count)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < config->filter_count; i++)
-        (void)json_array_append_new(list, json_string(config->filters[i]));
+    for (size_t i = 0; i < count; i++)
+        (void)json_array_append_new(list, json_string(items[i]));
     return list;
+}
+
+/* Only what was asked for: a dump without any of it is whole. */
+static void options_partial(json_t *o, const char *name, const struct dump_list *list)
+{
+    if (!list->count)
+        return;
+    (void)json_object_set_new(o, name, options_list(list->items, list->count));
+    (void)json_object_set_new(o, "partial", json_true());
+}
+
+/* Only what is not the default's: older dumps have none of it. */
+static void options_dialect(json_t *o, const struct csv_dialect *d)
+{
+    const char separator[] = {d->separator, '\0'};
+    const char quote[] = {d->quote, '\0'};
+
+    if (d->no_header)
+        (void)json_object_set_new(o, "header", json_false());
+    if (csv_dialect_default_rows(d))
+        return;
+    (void)json_object_set_new(o, "csv-delimiter", json_string(quote));
+    (void)json_object_set_new(o, "csv-escape", json_string(d->backslash ? "backslash" : "none"));
+    (void)json_object_set_new(o, "csv-line-terminator", json_string(d->lf ? "lf" : "crlf"));
+    (void)json_object_set_new(o, "csv-null", json_string(d->null_text));
+    (void)json_object_set_new(o, "csv-separator", json_string(separator));
 }
 
 /* By their names on the command line, so that a message can name one. */
@@ -80,9 +106,14 @@ char *dumper_options(const struct dump_config *config)
 
     (void)json_object_set_new(o, "case-sensitive", json_boolean(config->case_sensitive));
     (void)json_object_set_new(o, "compress", json_string(config->compression.codec->name));
-    (void)json_object_set_new(o, "filter", options_filter(config));
+    (void)json_object_set_new(o, "filter", options_list(config->filters, config->filter_count));
     (void)json_object_set_new(o, "format",
                               json_string(config->format == ROW_FORMAT_SQL ? "sql" : "csv"));
+    options_partial(o, "columns", &config->columns);
+    options_partial(o, "rows-limit", &config->rows_limit);
+    options_partial(o, "where", &config->where);
+    if (config->format == ROW_FORMAT_CSV)
+        options_dialect(o, &config->dialect);
     (void)json_object_set_new(o, "definer",
                               json_string(config->definer.text ? config->definer.text : "keep"));
     (void)json_object_set_new(o, "events", json_boolean(!config->no_events));
@@ -102,10 +133,10 @@ static enum err_code options_differ(const char *name, const json_t *then, const 
                                     struct err *err)
 {
     char *before = then ? json_dumps(then, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-    char *after = json_dumps(now, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *after = now ? json_dumps(now, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 
     (void)err_set(err, ERR_DUMP_OPTIONS, "--%s was %s when this dump began and is %s now", name,
-                  before ? before : "unknown", after ? after : "unknown");
+                  before ? before : "not said", after ? after : "not said");
     free(before);
     free(after);
     return err->code;
@@ -128,6 +159,11 @@ static enum err_code resume_check_options(const struct dump_run *run, struct err
 
         if (!rc && !json_equal(before, value))
             rc = options_differ(name, before, value, err);
+    }
+    json_object_foreach(then, name, value)
+    {
+        if (!rc && !json_object_get(now, name))
+            rc = options_differ(name, value, NULL, err);
     }
     json_decref(then);
     json_decref(now);

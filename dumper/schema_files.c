@@ -145,11 +145,12 @@ static enum err_code schema_record(struct dump_run *run, struct plan_table *p, c
     r->sha256 = xstrdup(sha256);
     r->data_bytes = t->data_bytes;
     r->columns = xcalloc(t->column_count + 1, sizeof(*r->columns));
-    r->column_count = t->column_count;
     for (unsigned i = 0; i < t->column_count; i++) {
         const struct column *c = &t->columns[i];
 
-        r->columns[i] = (struct column_record){
+        if (c->left_out)
+            continue;
+        r->columns[r->column_count++] = (struct column_record){
             .name = xstrdup(c->name),
             .type_text = xstrdup(c->type_text),
             .charset = text_or_null(c->charset),

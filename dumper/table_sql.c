@@ -108,6 +108,25 @@ struct table_sql *table_sql_new(struct arena *a, const struct table *t, const st
     return s;
 }
 
+/* The user's condition, behind what stands from `before` on. */
+static void table_sql_where(const struct table_sql *s, size_t before, struct strbuf *out)
+{
+    if (s->where)
+        strbuf_addf(out, "%s (%s\n)", out->len > before ? " AND" : " WHERE", s->where);
+}
+
+/* The first rows are those of the best key, where there is one. */
+static void table_sql_limit(const struct table_sql *s, struct strbuf *out)
+{
+    const struct key *key = table_best_key(s->table);
+
+    for (unsigned i = 0; key && i < key->part_count; i++) {
+        strbuf_addstr(out, i ? "," : " ORDER BY ");
+        strbuf_add_ident(out, s->table->columns[key->parts[i].column].name);
+    }
+    strbuf_addf(out, " LIMIT %" PRIu64, s->limit);
+}
+
 /* By the key's columns from `first` on: the others have one value. */
 static void table_sql_order(const struct table_sql *s, unsigned first, bool down,
                             struct strbuf *out)
@@ -126,13 +145,21 @@ void table_sql_rows(const struct table_sql *s, const struct bound *lo, const str
                     uint64_t limit, struct strbuf *out)
 {
     const struct predicate range[] = {{KEY_GREATER, lo}, {KEY_LESS_EQUAL, hi}};
+    unsigned fixed = 0;
+    size_t before;
 
     strbuf_reset(out);
     strbuf_addstr(out, "SELECT /*!40001 SQL_NO_CACHE */ ");
     strbuf_addstr(out, s->columns);
     strbuf_addstr(out, s->from);
+    before = out->len;
     if (s->key)
-        table_sql_order(s, predicate_where(s->table, s->key, range, 2, out), false, out);
+        fixed = predicate_where(s->table, s->key, range, 2, out);
+    table_sql_where(s, before, out);
+    if (s->key)
+        table_sql_order(s, fixed, false, out);
+    else if (s->limit)
+        table_sql_limit(s, out);
     if (limit)
         strbuf_addf(out, " LIMIT %" PRIu64, limit);
 }
@@ -146,6 +173,7 @@ void table_sql_probe(const struct table_sql *s, struct strbuf *out)
     strbuf_add_ident(out, s->table->name);
     strbuf_addstr(out, ".*");
     strbuf_addstr(out, s->from);
+    table_sql_where(s, out->len, out);
     strbuf_addstr(out, " LIMIT 0");
 }
 

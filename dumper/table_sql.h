@@ -12,6 +12,8 @@
 struct table_sql {
     const struct table *table;
     const struct key *key;  /* NULL: none */
+    const char *where;      /* a condition that all rows of table_sql_rows fulfil; NULL: none */
+    uint64_t limit;         /* rows that a table read without its key gives at most; 0: all */
     struct row_shape shape; /* dumped columns: the first cells of a row of `columns` */
     unsigned selected;      /* cells of a row of `columns` */
     unsigned visible;       /* columns that SELECT * gives */

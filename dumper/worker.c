@@ -21,6 +21,9 @@ void dumper_worker_prepare(struct worker *w, const struct plan_table *t)
     w->table = t;
     w->read = table_sql_new(w->arena, t->table, t->key, &run->flavour);
     w->encoder = encoder_new(run->config->format, &w->read->shape, run->config->statement_bytes);
+    w->read->where = t->where;
+    w->read->limit = t->limit;
+    encoder_set_dialect(w->encoder, &run->config->dialect);
 }
 
 void dumper_worker_release(struct worker *w)

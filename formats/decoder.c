@@ -26,6 +26,10 @@ struct decoder *decoder_new(const struct decoder_params *p, struct source *sourc
     if (d->cap < DECODER_BUFFER_MIN)
         d->cap = DECODER_BUFFER_MIN;
     d->csv_open_end = p->csv_open_end;
+    if (p->dialect) {
+        d->dialect = *p->dialect;
+        d->other_dialect = !csv_dialect_default_rows(p->dialect);
+    }
     d->base = p->raw_off;
     d->start_off = d->row_off = p->start_off;
     d->rows = p->start_row;
@@ -33,7 +37,7 @@ struct decoder *decoder_new(const struct decoder_params *p, struct source *sourc
     if (p->start_off > 0)
         d->state = csv ? DECODER_CSV_ROWS : DECODER_SQL_NEXT_ROW;
     else if (csv)
-        d->state = p->csv_no_header ? DECODER_CSV_ROWS : DECODER_CSV_HEADER;
+        d->state = p->csv_no_header || d->dialect.no_header ? DECODER_CSV_ROWS : DECODER_CSV_HEADER;
     else
         d->state = DECODER_SQL_OUTSIDE;
     d->cell = xcalloc(d->shape.count, sizeof *d->cell);
@@ -249,8 +253,9 @@ enum err_code decoder_next(struct decoder *d, struct row *row, bool *more, struc
 
     while (!rc) {
         const char *start = d->pos;
-        const enum scan_status status =
-            d->format == ROW_FORMAT_SQL ? sql_scan(d, err) : csv_scan(d, err);
+        const enum scan_status status = d->format == ROW_FORMAT_SQL ? sql_scan(d, err)
+                                        : d->other_dialect          ? csv_dialect_scan(d, err)
+                                                                    : csv_scan(d, err);
 
         switch (status) {
         case SCAN_STATUS_ROW:

@@ -45,6 +45,8 @@ struct decoder {
     size_t max_row;
     uint64_t start_off;
     bool csv_open_end;
+    bool other_dialect; /* CSV whose rows differ from the default's */
+    struct csv_dialect dialect;
 
     char *buf;
     size_t cap; /* bytes, the pad not counted */
@@ -69,6 +71,7 @@ struct decoder {
 };
 
 enum scan_status csv_scan(struct decoder *d, struct err *err);
+enum scan_status csv_dialect_scan(struct decoder *d, struct err *err);
 enum scan_status sql_scan(struct decoder *d, struct err *err);
 
 /* One cell of a row in SQL, behind which `p` points afterwards; NULL: *status says why. */

@@ -43,6 +43,8 @@ enum err_code dump_open(struct store *s, bool allow_incomplete, struct dump **ou
     if (!rc)
         rc = dump_plan_finish(plan, err);
     if (!rc)
+        rc = csv_dialect_parse(d->info.options, &d->dialect, err);
+    if (!rc)
         rc = dump_check_open(d, segments, allow_incomplete, err);
     dump_plan_free(plan);
     if (rc)
@@ -169,6 +171,7 @@ enum err_code dump_open_chunk(const struct dump *d, const struct dump_chunk *c, 
     struct decoder_params params = {
         .format = strcmp(d->info.format, "csv") == 0 ? ROW_FORMAT_CSV : ROW_FORMAT_SQL,
         .shape = &c->table->shape,
+        .dialect = &d->dialect,
         .start_off = off,
         .start_row = rows,
     };

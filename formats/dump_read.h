@@ -56,6 +56,7 @@ struct dump_database {
 struct dump {
     struct store *store; /* borrowed */
     struct dump_record info;
+    struct csv_dialect dialect; /* of CSV files */
     struct epoch_record *epochs;
     unsigned epoch_count;
     struct left_out_record *left_out; /* tables, by db and name once each */

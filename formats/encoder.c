@@ -22,6 +22,8 @@ struct encoder {
     enum row_format format;
     struct row_shape shape; /* borrows */
     size_t statement_bytes;
+    struct csv_dialect dialect;
+    bool other_dialect; /* its rows differ from the default's */
     size_t open_bytes;  /* of the statement that is being written; 0: none */
     struct strbuf head; /* SQL: "INSERT INTO ... VALUES\n"; CSV: the header line */
 };
@@ -39,7 +41,8 @@ static void sql_head(struct strbuf *head, const struct row_shape *shape)
     strbuf_addstr(head, ") VALUES\n");
 }
 
-static void csv_head(struct strbuf *head, const struct row_shape *shape)
+static void csv_head(struct strbuf *head, const struct row_shape *shape,
+                     const struct csv_dialect *dialect)
 {
     const char **names = xcalloc(shape->count, sizeof *names);
     unsigned long *len = xcalloc(shape->count, sizeof *len);
@@ -51,8 +54,9 @@ static void csv_head(struct strbuf *head, const struct row_shape *shape)
         len[i] = strlen(names[i]);
         forms[i] = CELL_TEXT;
     }
-    strbuf_grow(head, csv_row_room(&row, forms));
-    encoder_filled(head, csv_row_put(head->str, &row, forms));
+    strbuf_grow(head, dialect ? csv_dialect_row_room(dialect, &row) : csv_row_room(&row, forms));
+    encoder_filled(head, dialect ? csv_dialect_row_put(dialect, head->str, &row, forms)
+                                 : csv_row_put(head->str, &row, forms));
     free(names);
     free(len);
     free(forms);
@@ -69,8 +73,19 @@ struct encoder *encoder_new(enum row_format format, const struct row_shape *shap
     if (format == ROW_FORMAT_SQL)
         sql_head(&e->head, shape);
     else
-        csv_head(&e->head, shape);
+        csv_head(&e->head, shape, NULL);
     return e;
+}
+
+void encoder_set_dialect(struct encoder *e, const struct csv_dialect *d)
+{
+    if (e->format != ROW_FORMAT_CSV)
+        return;
+    e->dialect = *d;
+    e->other_dialect = !csv_dialect_default_rows(d);
+    strbuf_reset(&e->head);
+    if (!d->no_header)
+        csv_head(&e->head, &e->shape, e->other_dialect ? d : NULL);
 }
 
 static enum err_code encoder_add(struct strbuf *out, const char *text, size_t len, struct err *err)
@@ -88,7 +103,7 @@ enum err_code encoder_begin(struct encoder *e, struct strbuf *out, struct err *e
     e->open_bytes = 0;
     if (e->format == ROW_FORMAT_SQL)
         return encoder_add(out, sql_header, sizeof sql_header - 1, err);
-    return encoder_add(out, e->head.str, e->head.len, err);
+    return encoder_add(out, strbuf_str(&e->head), e->head.len, err);
 }
 
 /* The row is written behind ",\n" first: only then is its size known. Where it is too much for the
@@ -132,6 +147,13 @@ enum err_code encoder_row(struct encoder *e, const struct row *row, struct strbu
                        row->count, e->shape.count, e->shape.table);
     if (e->format == ROW_FORMAT_SQL)
         return sql_row(e, row, out, err);
+    if (e->other_dialect) {
+        rc = encoder_reserve(out, csv_dialect_row_room(&e->dialect, row), err);
+        if (!rc)
+            encoder_filled(
+                out, csv_dialect_row_put(&e->dialect, out->str + out->len, row, e->shape.forms));
+        return rc;
+    }
     rc = encoder_reserve(out, csv_row_room(row, e->shape.forms), err);
     if (rc)
         return rc;

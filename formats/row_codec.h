@@ -16,6 +16,7 @@
 #include "common/mysql/row.h"
 #include "common/schema/model.h"
 #include "common/store/source.h"
+#include "formats/csv_dialect.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +35,8 @@ struct encoder;
  * row is. */
 struct encoder *encoder_new(enum row_format format, const struct row_shape *shape,
                             size_t statement_bytes);
+/* CSV of another dialect; before the first row. Copied. */
+void encoder_set_dialect(struct encoder *e, const struct csv_dialect *d);
 /* Each appends to `out`. begin: the file's header. row: one row. end: closes an open statement;
  * afterwards the encoder is as new. ERR_NOMEM, ERR_LIMIT only (a row above `out->max`). */
 MUST_CHECK enum err_code encoder_begin(struct encoder *e, struct strbuf *out, struct err *err);
@@ -54,6 +57,7 @@ struct decoder_params {
     size_t max_row;     /* bytes; a longer one is ERR_LIMIT; 0: 1 GiB */
     size_t buffer;      /* bytes read at a time, and the memory taken unless a row is larger; 0: 256
                            KiB */
+    const struct csv_dialect *dialect; /* CSV; NULL: the default; copied */
     /* For CSV files made by others: */
     bool csv_no_header; /* the first line is a row */
     bool csv_open_end;  /* the last line may lack its line end; a cut in it goes unseen then */

@@ -75,6 +75,7 @@ struct column {
     enum column_type type;
     enum generated_kind generated;
     bool is_unsigned, zerofill, nullable, auto_increment, auto_random, invisible;
+    bool left_out;      /* not dumped though it could be: --columns */
     bool row_start_end; /* MariaDB: ROW START / ROW END of a system-versioned table */
 };
 
@@ -141,10 +142,10 @@ void column_parse_type(const char *type_text, struct column *c);
  * ascending-readable columns with the fewest and shortest parts; NULL: none. Functional, prefixed
  * and FULLTEXT keys do not count. */
 const struct key *table_best_key(const struct table *t);
-/* Columns that a dump holds: all but generated ones. */
+/* Columns that a dump holds: all but generated ones and those left out. */
 static inline bool column_is_dumped(const struct column *c)
 {
-    return c->generated == GENERATED_NO && !c->row_start_end;
+    return c->generated == GENERATED_NO && !c->row_start_end && !c->left_out;
 }
 
 #endif

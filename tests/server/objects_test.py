@@ -258,3 +258,132 @@ def test_metadata_of_a_replica(t):
         out = t.path(kind + "-ini")
         ferry.dump(source, out, "-f", db + ".*", "--metadata", "mydumper").must()
         assert group in open(out + "/metadata").read()
+
+
+DIALECTS = (
+    ("--csv-separator", "\\t", "--csv-null", "NULL", "--csv-line-terminator", "lf"),
+    ("--csv-separator", ";", "--csv-delimiter", "'", "--csv-escape", "none", "--csv-null", ""),
+    ("--csv-escape", "none", "--csv-line-terminator", "lf", "--no-header"),
+    ("--csv-separator", "|", "--csv-delimiter", "`", "--csv-null", "\\N", "--no-header"),
+    ("--no-header",),
+)
+
+
+def dialects(t, kind, chosen):
+    import data
+    source, target = t.server(kind), t.own_server(kind)
+    db = t.database(source, "dialects", "CREATE TABLE one (a varchar(20))", "INSERT INTO one VALUES (NULL), (''), ('NULL'), ('\\\\N'), (';')",
+                    options="CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+    data.make_every_type(source, db, False)
+    for i, options in enumerate(chosen):
+        out = t.path("%s-%d" % (kind, i))
+        ferry.dump(source, out, "-f", db + ".*", "--format", "csv", "--compress", "none" if i % 2 else "zstd", "--chunk-size", "4KiB",
+                   *options).must()
+        ferry.run("verify", "--input", out).must()
+        t.gone_after(target, db)
+        ferry.load(target, out).must()
+        assert compare.same_database(source, target, db) > 50
+    first = open(files(t.path(kind + "-1"), "dialects.one.0*.csv")[0], newline="").read() if len(chosen) > 1 else None
+    if first:
+        assert first.split("\r\n") == ["'a'", "", "''", "'NULL'", "'\\N'", "';'", ""], first
+
+
+@quick
+def test_csv_dialects_mariadb(t):
+    dialects(t, "mariadb", DIALECTS)
+
+
+def test_csv_dialects_mysql(t):
+    dialects(t, "mysql", DIALECTS[:2])
+
+
+def test_csv_dialects_refused(t):
+    source = t.server("mariadb")
+    for options, words in ((("--csv-separator", "a"), "--csv-separator"), (("--csv-separator", "ab"), "one byte"),
+                           (("--csv-separator", '"'), "--csv-delimiter"), (("--csv-delimiter", "\\"), "--csv-delimiter"),
+                           (("--csv-null", "1"), "could be a number"), (("--csv-null", 'a"'), "--csv-null"),
+                           (("--csv-null", "x" * 40), "longer"), (("--csv-separator", "-"), "--csv-separator")):
+        ferry.dump(source, t.path("no"), "--format", "csv", *options).must(2, words)
+    ferry.dump(source, t.path("no"), "--csv-separator", ";").must(2, "--format csv")
+    ferry.dump(source, t.path("no"), "--no-header").must(2, "--format csv")
+
+
+def test_partial(t):
+    """Chosen rows and columns, recorded as such, loaded as they are."""
+    for kind in KINDS:
+        source, target = t.server(kind), t.own_server(kind)
+        db = t.database(source, "part", "CREATE TABLE a (id int PRIMARY KEY, x int, y varchar(20) DEFAULT 'dflt', z int)",
+                        "CREATE TABLE b (id int PRIMARY KEY)", "CREATE TABLE `c=d` (k1 int, k2 int, v int, PRIMARY KEY (k1, k2))",
+                        "CREATE TABLE nokey (n int)")
+        source.run("USE part", "INSERT INTO a SELECT seq, seq % 7, 'text', seq FROM seq_1_to_5000" if kind == "mariadb" else
+                   "INSERT INTO a WITH RECURSIVE s(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM s WHERE seq < 1000) "
+                   "SELECT seq, seq % 7, 'text', seq FROM s",
+                   "INSERT INTO b SELECT -id FROM a", "INSERT INTO `c=d` SELECT x, id, 5 FROM a", "INSERT INTO nokey SELECT id FROM a")
+        out = t.path(kind)
+        chosen = ("-f", db + ".*", "--chunk-size", "4KiB", "--where", "part.a=x = 3 OR x = 5 -- both", "--columns", "part.a=ID,x,z",
+                  "--rows-limit", "part.b=17", "--where", "part.`c=d`=k2 <= 100", "--columns", "`part`.`c=d`=k1,v", "--where",
+                  "part.nokey=n > 10", "--rows-limit", "part.n*=5")
+        ferry.dump(source, out, *chosen).must()
+        options = json.loads(open(files(out, "ferry.manifest/000001.jsonl")[0]).readline())["options"]
+        assert options["partial"] is True and len(options["where"]) == 3, options
+        ferry.run("verify", "--input", out).must()
+        t.gone_after(target, db)
+        target.run("CREATE DATABASE part", "CREATE TABLE part.`c=d` (k1 int, v int)")
+        ferry.load(target, out).must()
+        assert target.run("SELECT id, x, y, z FROM part.a ORDER BY id") == source.run(
+            "SELECT id, x, 'dflt', z FROM part.a WHERE x IN (3, 5) ORDER BY id")
+        assert target.run("SELECT * FROM part.b ORDER BY id") == source.run("SELECT * FROM part.b ORDER BY id LIMIT 17")
+        assert target.run("SELECT * FROM part.`c=d` ORDER BY k1, v") == source.run(
+            "SELECT k1, v FROM part.`c=d` WHERE k2 <= 100 ORDER BY k1, v")
+        assert target.value("SELECT COUNT(*) FROM part.nokey WHERE n > 10") == 5 == target.value("SELECT COUNT(*) FROM part.nokey")
+    for said, words in (("nothing", "--where is DB.TABLE="), ("no.such=1", "matches no table"), ("part.a=nonsense(", "'part.a' cannot be read")):
+        run = ferry.dump(source, t.path("x" + said[:5]), "-f", db + ".*", "--where", said)
+        assert run.status and words in run.err, run
+    ferry.dump(source, t.path("y"), "-f", db + ".*", "--columns", "part.a=id,none").must(2, "no column 'none'")
+    ferry.dump(source, t.path("y"), "-f", db + ".*", "--rows-limit", "part.a=-1").must(2, "no number of rows")
+
+
+def test_partial_is_of_one_snapshot(t):
+    source = t.server("mariadb")
+    db = t.database(source, "part1", "CREATE TABLE a (id int PRIMARY KEY, x int)", "INSERT INTO a SELECT seq, seq FROM seq_1_to_5000")
+    out = t.path("dump")
+    chosen = ("-f", db + ".*", "--chunk-size", "4KiB", "--where", "part1.a=x > 7", "-t", "1")
+    if not os.path.exists(ferry.fault_binary()):
+        t.say("no build with faults")
+        return
+    ferry.run_killed(5, "dump", "--source", source.url, "--output", out, *chosen,
+                     env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:0.5"}, program=ferry.fault_binary())
+    run = ferry.dump(source, out, *chosen)
+    assert run.status == 1 and "one snapshot" in run.err and "--restart" in run.err, run
+    ferry.dump(source, out, *chosen[:4]).must(2, "--partial was true")
+    ferry.dump(source, out, *chosen, "--restart", "--yes").must()
+
+
+def test_versioned_table(t):
+    """Its present rows; the table is system-versioned again, and a line says that the history is not there."""
+    source, target = t.server("mariadb"), t.own_server("mariadb")
+    db = t.database(source, "vers", "CREATE TABLE t (id int PRIMARY KEY, x int) WITH SYSTEM VERSIONING", "INSERT INTO t VALUES (1, 1), (2, 2)",
+                    "UPDATE t SET x = 3", "DELETE FROM t WHERE id = 2")
+    out = t.path("dump")
+    run = ferry.dump(source, out, "-f", db + ".*").must()
+    assert "history" in run.err, run.err
+    t.gone_after(target, db)
+    ferry.load(target, out).must()
+    assert target.run("SELECT * FROM vers.t FOR SYSTEM_TIME ALL") == ((1, 3),)
+    assert "WITH SYSTEM VERSIONING" in target.run("SHOW CREATE TABLE vers.t")[0][1]
+
+
+def test_no_data_and_no_schemas(t):
+    source, target = t.server("mysql"), t.own_server("mysql")
+    db = t.database(source, "halves", "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)", "CREATE VIEW v AS SELECT * FROM t",
+                    "CREATE PROCEDURE p() SELECT 1")
+    schemas, rows = t.path("schemas"), t.path("rows")
+    ferry.dump(source, schemas, "-f", db + ".*", "--no-data", "--compress", "none").must()
+    ferry.dump(source, rows, "-f", db + ".*", "--no-schemas", "--compress", "none").must()
+    assert not files(schemas, "halves.t.0*") and files(schemas, "halves-schema-post.sql")
+    assert [os.path.basename(f) for f in files(rows, "*.sql")] == ["halves.t.000000001.sql"]
+    t.gone_after(target, db)
+    ferry.load(target, schemas).must()
+    assert target.value("SELECT COUNT(*) FROM halves.v") == 0
+    ferry.load(target, rows).must()
+    assert compare.same_database(source, target, db) == 2
