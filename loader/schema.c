@@ -35,7 +35,7 @@ static bool schema_wanted(const struct schema_job *job, const struct load_table 
 {
     bool table = t->dump->kind != TABLE_VIEW && t->dump->kind != TABLE_SEQUENCE;
 
-    return t->create && !t->target &&
+    return t->create && (!t->target || t->dump->kind == TABLE_SEQUENCE) &&
            (job->kind == TABLE_BASE ? table : t->dump->kind == job->kind);
 }
 
@@ -66,15 +66,21 @@ static enum err_code schema_exists(struct load_run *run, struct conn *c, bool ag
 static enum err_code schema_create(struct load_run *run, struct conn *c, struct load_table *t,
                                    bool again, struct err *err)
 {
+    struct ddl_params params = {
+        .db = t->dump->db,
+        .exists_ok = t->target != NULL, /* a sequence that was cut off behind its CREATE */
+        .warning = run->flavour.vendor == VENDOR_TIDB ? schema_warning : NULL,
+        .ctx = t};
     struct strbuf text = {0};
     enum err_code rc;
 
     rc = dump_read_schema(run->dump, t->dump->schema_file, &text, err);
     if (!rc)
-        rc = ddl_run(c, t->dump->db, &text,
-                     run->flavour.vendor == VENDOR_TIDB ? schema_warning : NULL, t, err);
-    if (rc && err->server_errno == ER_TABLE_EXISTS)
-        rc = schema_exists(run, c, again, err);
+        rc = ddl_run(c, &params, &text, err);
+    if (rc && err->server_errno == ER_TABLE_EXISTS && !schema_exists(run, c, again, err)) {
+        params.exists_ok = true; /* for what may follow the CREATE of a sequence */
+        rc = ddl_run(c, &params, &text, err);
+    }
     strbuf_release(&text);
     if (!rc)
         fault_point("load.schema.after-create");
@@ -234,6 +240,7 @@ static bool schema_has_database(const struct load_run *run, const char *name)
 static enum err_code schema_database(struct load_run *run, const struct dump_database *db,
                                      struct err *err)
 {
+    const struct ddl_params params = {.db = NULL};
     struct strbuf text = {0};
     enum err_code rc = ERR_OK;
 
@@ -244,7 +251,7 @@ static enum err_code schema_database(struct load_run *run, const struct dump_dat
         strbuf_add_ident(&text, db->name);
     }
     if (!rc)
-        rc = ddl_run(run->conn, NULL, &text, NULL, NULL, err);
+        rc = ddl_run(run->conn, &params, &text, err);
     if (rc && err->server_errno == ER_DB_CREATE_EXISTS) {
         err_clear(err);
         rc = ERR_OK;

@@ -176,16 +176,18 @@ enum err_code target_read(struct load_run *run, struct err *err)
 
 /* ---- may the tables take the rows? ---- */
 
-/* Names of the engines with transactions, each between commas, lower case. */
+/* Names of the engines with transactions, each between commas, lower case. NDB's LOAD DATA commits
+ * by itself. */
 static enum err_code target_engines(struct load_run *run, char **engines, struct err *err)
 {
     *engines = NULL;
     if (run->flavour.vendor == VENDOR_TIDB)
         return ERR_OK;
-    return conn_value(run->conn,
-                      "SELECT CONCAT(',', LOWER(GROUP_CONCAT(engine)), ',') FROM "
-                      "information_schema.engines WHERE transactions='YES'",
-                      engines, err);
+    return conn_value(
+        run->conn,
+        "SELECT CONCAT(',', LOWER(GROUP_CONCAT(engine)), ',') FROM "
+        "information_schema.engines WHERE transactions='YES' AND engine<>'ndbcluster'",
+        engines, err);
 }
 
 static enum err_code check_engine(const struct load_table *t, const char *engines, struct err *err)
@@ -244,7 +246,7 @@ enum err_code target_same(struct load_run *run, struct err *err)
     return ERR_OK;
 }
 
-static enum err_code check_existing(const struct load_run *run, const struct load_table *t,
+static enum err_code check_existing(const struct load_run *run, struct load_table *t,
                                     const char *engines, struct err *err)
 {
     bool ours = t->create || (t->known && t->origin != TABLE_FOUND) || run->config->dry_run;
@@ -256,6 +258,9 @@ static enum err_code check_existing(const struct load_run *run, const struct loa
         return err_set(err, ERR_LOAD_TABLE_EXISTS, "%s exists on the target", t->label);
     if (check_same(run, t, t->rows_before, err))
         return err->code;
+    /* An earlier run was cut off between the statements that make it. */
+    if (t->dump->kind == TABLE_SEQUENCE && t->known && t->origin == TABLE_CREATING)
+        t->create = true;
     if (t->dump->kind == TABLE_VIEW || t->dump->kind == TABLE_SEQUENCE)
         return ERR_OK;
     if (check_engine(t, engines, err))

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define ER_TABLE_EXISTS 1050
 #define WORDS_SHOWN_MAX 80 /* bytes of a statement in a message */
 
 static const char *skip_line(const char *p, const char *end)
@@ -179,42 +180,49 @@ static enum err_code ddl_refused(struct err *err)
     return err->code;
 }
 
-static enum err_code ddl_run_one(struct conn *c, const struct ddl_statement *st,
-                                 ddl_warning_fn *warning, void *ctx, struct err *err)
+static enum err_code ddl_run_one(struct conn *c, const struct ddl_params *p,
+                                 const struct ddl_statement *st, struct err *err)
 {
     enum err_code rc = conn_exec(c, st->text, st->len, NULL, err);
 
+    if (rc && p->exists_ok && st->kind == DDL_CREATE && err->server_errno == ER_TABLE_EXISTS) {
+        err_clear(err);
+        return ERR_OK;
+    }
     if (rc)
         return ddl_refused(err);
-    return warning ? ddl_warnings(c, warning, ctx, err) : ERR_OK;
+    return p->warning ? ddl_warnings(c, p->warning, p->ctx, err) : ERR_OK;
 }
 
-enum err_code ddl_run(struct conn *c, const char *db, const struct strbuf *text,
-                      ddl_warning_fn *warning, void *ctx, struct err *err)
+static enum err_code ddl_use(struct conn *c, const char *db, struct err *err)
+{
+    struct strbuf use = {0};
+    enum err_code rc;
+
+    strbuf_addstr(&use, "USE ");
+    strbuf_add_ident(&use, db);
+    rc = conn_exec(c, use.str, use.len, NULL, err);
+    strbuf_release(&use);
+    return rc ? ddl_refused(err) : ERR_OK;
+}
+
+enum err_code ddl_run(struct conn *c, const struct ddl_params *p, const struct strbuf *text,
+                      struct err *err)
 {
     const char *pos = strbuf_str(text);
     const char *end = pos + text->len;
     struct ddl_statement st;
     unsigned created = 0;
 
-    if (db) {
-        struct strbuf use = {0};
-        enum err_code rc;
-
-        strbuf_addstr(&use, "USE ");
-        strbuf_add_ident(&use, db);
-        rc = conn_exec(c, use.str, use.len, NULL, err);
-        strbuf_release(&use);
-        if (rc)
-            return ddl_refused(err);
-    }
+    if (p->db && ddl_use(c, p->db, err))
+        return err->code;
     while (ddl_next(&pos, end, &st)) {
         if (st.kind == DDL_SET || st.kind == DDL_DROP)
             continue;
         if (st.kind == DDL_OTHER)
             return err_set(err, ERR_LOAD_SCHEMA, "a statement that is no CREATE: %.*s",
                            (int)(st.len < WORDS_SHOWN_MAX ? st.len : WORDS_SHOWN_MAX), st.text);
-        if (ddl_run_one(c, &st, warning, ctx, err))
+        if (ddl_run_one(c, p, &st, err))
             return err->code;
         created += st.kind == DDL_CREATE;
     }

@@ -23,11 +23,17 @@ bool ddl_next(const char **pos, const char *end, struct ddl_statement *st);
 
 /* Called for each warning that the server gave to a statement. */
 typedef void ddl_warning_fn(void *ctx, const char *words);
-/* Runs the CREATE and DDL_SEQUENCE statements of a schema file in database `db` (NULL: none
- * chosen), the others as ddl_kind says; DDL_OTHER is ERR_LOAD_SCHEMA, and so is a text without
- * CREATE. The server's refusal is ERR_LOAD_SCHEMA with its words, err->server_errno kept; retryable
- * errors and lost rights keep their own code. `warning` may be NULL. */
-MUST_CHECK enum err_code ddl_run(struct conn *c, const char *db, const struct strbuf *text,
-                                 ddl_warning_fn *warning, void *ctx, struct err *err);
+struct ddl_params {
+    const char *db;          /* the statements run in it; NULL: none is chosen */
+    bool exists_ok;          /* what a CREATE finds there is left as it is */
+    ddl_warning_fn *warning; /* may be NULL */
+    void *ctx;               /* of `warning` */
+};
+/* Runs the CREATE and DDL_SEQUENCE statements of a schema file, the others as ddl_kind says;
+ * DDL_OTHER is ERR_LOAD_SCHEMA, and so is a text without CREATE. The server's refusal is
+ * ERR_LOAD_SCHEMA with its words, err->server_errno kept; retryable errors and lost rights keep
+ * their own code. */
+MUST_CHECK enum err_code ddl_run(struct conn *c, const struct ddl_params *p,
+                                 const struct strbuf *text, struct err *err);
 
 #endif

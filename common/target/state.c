@@ -284,7 +284,7 @@ enum err_code state_open(struct conn *c, const struct state_params *p, struct st
             return err_set(err, ERR_SERVER_BUSY, "others keep taking this load");
         if (job_read(c, s, p, &job, err))
             return err->code;
-        if (p->only_new && !made)
+        if (p->only_new && !made && job.token != 0)
             return err_set(err, ERR_LOAD_STATE,
                            "this dump's load has begun before (job %" PRIu64 " in `%s`)", job.job,
                            s->schema);
