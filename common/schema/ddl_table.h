@@ -86,10 +86,10 @@ struct ddl_option {
 };
 
 struct ddl_table {
-    struct ddl_span head;  /* from CREATE to before the name */
-    struct ddl_span name;  /* one token, or database.table */
-    struct ddl_span body;  /* with the parentheses; empty: LIKE, or a query alone */
-    struct ddl_span tail;  /* behind options and partitions: a query; empty: none */
+    struct ddl_span head;      /* from CREATE to before the name */
+    struct ddl_span name;      /* one token, or database.table */
+    struct ddl_span body;      /* with the parentheses; empty: LIKE, or a query alone */
+    struct ddl_span tail;      /* behind options and partitions: a query; empty: none */
     struct ddl_span partition; /* PARTITION BY ...; empty: none */
     struct ddl_item *items;
     size_t item_count;

@@ -1,5 +1,7 @@
 #include "common/schema/ddl_text.h"
 
+#include <stdlib.h>
+
 static bool ddl_means_something(enum token_kind kind)
 {
     return kind != TOKEN_SPACE && kind != TOKEN_COMMENT && kind != TOKEN_EXEC_OPEN &&
@@ -86,13 +88,19 @@ const char *ddl_value(const struct ddl_text *d, size_t i)
 
 const char *ddl_source(const struct ddl_text *d, struct ddl_span span)
 {
-    const struct token *first = ddl_token(d, span.first);
-    const struct token *last;
+    struct strbuf sb = {0};
+    const char *text;
 
-    if (span.first >= span.end)
-        return "";
-    last = ddl_token(d, span.end - 1);
-    return arena_memdup(d->arena, d->how.text + first->pos, last->pos + last->len - first->pos);
+    for (size_t i = span.first; i < span.end && i < d->count; i++) {
+        const struct token *token = ddl_token(d, i);
+
+        if (i > span.first && d->marks[i].at - 1 != d->marks[i - 1].at)
+            strbuf_addch(&sb, ' ');
+        strbuf_add(&sb, d->how.text + token->pos, token->len);
+    }
+    text = arena_memdup(d->arena, strbuf_str(&sb), sb.len);
+    strbuf_release(&sb);
+    return text;
 }
 
 enum err_code ddl_unexpected(const struct ddl_text *d, size_t i, const char *where, struct err *err)
@@ -121,14 +129,14 @@ void ddl_replace(struct ddl_text *d, struct ddl_span span, const char *text)
 
 static const char *ddl_join(const struct ddl_text *d, const char *first, const char *second)
 {
-    const size_t len = first ? strlen(first) : 0;
-    char *joined;
+    struct strbuf sb = {0};
+    const char *joined;
 
     if (!first)
         return second;
-    joined = arena_alloc(d->arena, len + strlen(second) + 1);
-    memcpy(joined, first, len);
-    memcpy(joined + len, second, strlen(second) + 1);
+    strbuf_addf(&sb, "%s%s", first, second);
+    joined = arena_memdup(d->arena, strbuf_str(&sb), sb.len);
+    strbuf_release(&sb);
     return joined;
 }
 
@@ -198,45 +206,69 @@ static void ddl_write_mark(const struct ddl_text *d, const struct ddl_mark *m, b
         strbuf_addstr(out, m->behind);
 }
 
+/* A comment to the source, which the target would execute. */
+static bool ddl_comment_wakes(const char *text, size_t len, struct ddl_target target)
+{
+    const size_t mark = len > 3 && text[2] == 'M' ? 3 : 2;
+
+    return !target.same_vendor && len > mark && text[mark] == '!' &&
+           (mark == 2 || target.vendor == VENDOR_MARIADB);
+}
+
 struct ddl_writer {
     struct strbuf *out;
     struct ddl_target target;
-    size_t mark;       /* the next one */
-    size_t gap;        /* bytes of `out` before the white space that waits for a live token */
-    bool apart;        /* something was left out since the last live token */
-    bool keep_close;   /* of the executable comment that is open */
+    size_t mark;     /* the next one */
+    size_t gap;      /* bytes of `out` before the white space that waits for a live token */
+    bool apart;      /* something was left out since the last live token */
+    bool keep_close; /* of the executable comment that is open */
+    bool opened;     /* the last token was an opening that is not kept */
+    bool line;       /* the last token was a comment up to its line's end, which must stay */
 };
+
+/* Comments of all kinds, and the ends of executable ones. */
+static void ddl_write_comment(const struct ddl_text *d, size_t i, struct ddl_writer *w)
+{
+    const struct token *token = &d->all[i];
+    bool keep = true;
+
+    if (token->kind == TOKEN_EXEC_OPEN) {
+        keep = ddl_exec_speaks(d, i, w->mark) && !ddl_exec_opened(token, w->target);
+        w->keep_close = keep;
+        w->opened = !keep;
+    } else if (token->kind == TOKEN_EXEC_CLOSE) {
+        keep = w->keep_close;
+    } else {
+        keep = !ddl_comment_wakes(d->how.text + token->pos, token->len, w->target);
+        w->line = d->how.text[token->pos] != '/';
+    }
+    if (keep) {
+        strbuf_add(w->out, d->how.text + token->pos, token->len);
+        w->gap = w->out->len;
+        return;
+    }
+    if (!w->opened)
+        strbuf_setlen(w->out, w->gap);
+    w->apart = true;
+}
 
 /* White space before a dead token goes with it; comments stay. */
 static void ddl_write_token(const struct ddl_text *d, size_t i, struct ddl_writer *w)
 {
     const struct token *token = &d->all[i];
-    const char *text = d->how.text + token->pos;
     const struct ddl_mark *m = &d->marks[w->mark];
+    const bool opened = w->opened;
+    const bool line = w->line;
 
+    w->opened = w->line = false;
     if (token->kind == TOKEN_SPACE) {
-        strbuf_add(w->out, text, token->len);
+        if (!opened || w->out->len == w->gap)
+            strbuf_add(w->out, d->how.text + token->pos, token->len);
+        w->gap = line ? w->out->len : w->gap;
         return;
     }
-    if (token->kind == TOKEN_EXEC_OPEN) {
-        w->keep_close = ddl_exec_speaks(d, i, w->mark) && !ddl_exec_opened(token, w->target);
-        if (w->keep_close)
-            strbuf_add(w->out, text, token->len);
-        else
-            w->apart = true;
-        w->gap = w->keep_close ? w->out->len : w->gap;
-        return;
-    }
-    if (token->kind == TOKEN_EXEC_CLOSE) {
-        if (w->keep_close)
-            strbuf_add(w->out, text, token->len);
-        w->apart |= !w->keep_close;
-        w->gap = w->out->len;
-        return;
-    }
-    if (token->kind == TOKEN_COMMENT) {
-        strbuf_add(w->out, text, token->len);
-        w->gap = w->out->len;
+    if (!ddl_means_something(token->kind)) {
+        ddl_write_comment(d, i, w);
         return;
     }
     w->mark++;
@@ -253,14 +285,17 @@ static void ddl_write_token(const struct ddl_text *d, size_t i, struct ddl_write
 void ddl_write(const struct ddl_text *d, struct ddl_span span, struct ddl_target target,
                struct strbuf *out)
 {
-    struct ddl_writer w = {
-        .out = out, .target = target, .mark = span.first, .gap = out->len, .keep_close = true};
-    size_t i = d->marks[span.first].at;
-    const size_t end = span.end < d->count ? d->marks[span.end - 1].at + 1 : d->all_count - 1;
+    struct ddl_writer w = {.out = out, .target = target, .mark = span.first, .gap = out->len};
+    const size_t last = d->all_count - 1;
+    size_t end = span.end < d->count ? d->marks[span.end - 1].at + 1 : last;
+    size_t i = span.first > 0 ? d->marks[span.first].at : 0;
+    bool open = false;
 
-    if (span.first == 0)
-        i = 0;
-    for (; i < end; i++)
+    for (; i < end || (open && i < last); i++) {
+        /* a comment that was opened is closed, though the span ends in it */
+        if (i >= end && d->all[i].kind != TOKEN_EXEC_CLOSE)
+            continue;
         ddl_write_token(d, i, &w);
+        open = d->all[i].kind == TOKEN_EXEC_OPEN || (open && d->all[i].kind != TOKEN_EXEC_CLOSE);
+    }
 }
-

@@ -49,7 +49,7 @@ size_t ddl_words(const struct ddl_text *d, size_t i, const char *words);
 size_t ddl_parens_end(const struct ddl_text *d, size_t i);
 /* The token's meaning (names and strings without quotes) in the arena. */
 const char *ddl_value(const struct ddl_text *d, size_t i);
-/* The text of the tokens as it stands, in the arena. */
+/* The tokens as they stand, what is between them shortened to a space; in the arena. */
 const char *ddl_source(const struct ddl_text *d, struct ddl_span span);
 MUST_CHECK enum err_code ddl_unexpected(const struct ddl_text *d, size_t i, const char *where,
                                         struct err *err);
