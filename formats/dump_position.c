@@ -30,6 +30,16 @@ static bool one_position(const struct dump *d)
     return true;
 }
 
+/* Made with --where, --columns or --rows-limit. */
+static bool is_partial(const struct dump *d)
+{
+    json_t *options = d->info.options ? json_loads(d->info.options, 0, NULL) : NULL;
+    bool partial = json_is_true(json_object_get(options, "partial"));
+
+    json_decref(options);
+    return partial;
+}
+
 /* NULL: none. */
 static const char *gtid_of(const struct epoch_record *e)
 {
@@ -57,11 +67,11 @@ static void position_text(const struct dump *d, struct strbuf *out)
 {
     const struct epoch_record *first = d->epoch_count ? &d->epochs[0] : NULL;
 
-    strbuf_addf(out, "dump %s of %s %s on %s%s\n", d->info.uuid,
+    strbuf_addf(out, "dump %s of %s %s on %s%s%s\n", d->info.uuid,
                 d->info.vendor ? d->info.vendor : "a server",
                 d->info.source_version ? d->info.source_version : "",
                 d->info.source_host ? d->info.source_host : "an unknown host",
-                d->complete ? "" : ", not finished");
+                d->complete ? "" : ", not finished", is_partial(d) ? ", partial" : "");
     if (first && first->log_file && one_position(d))
         strbuf_addf(out, "position: %s:%" PRIu64 "%s%s\n", first->log_file, first->log_pos,
                     gtid_of(first) ? ", GTID " : "", gtid_of(first) ? gtid_of(first) : "");
@@ -122,6 +132,15 @@ static enum err_code position_refuse(const struct dump *d, struct err *err)
     if (!d->epoch_count || !d->epochs[0].log_file)
         return err_set(err, ERR_DUMP_CONSISTENCY,
                        "the dump has no position: the source wrote no binlog when it was made");
+    if (is_partial(d))
+        return err_set(err, ERR_DUMP_CONSISTENCY,
+                       "the dump is partial (--where, --columns, --rows-limit): the changes that "
+                       "follow are of rows and columns that it does not have");
+    if (d->left_out_count)
+        return err_set(err, ERR_DUMP_CONSISTENCY,
+                       "the dump does without '%s.%s' and %zu other tables, which could not be "
+                       "read: the changes that follow would fail on them",
+                       d->left_out[0].db, d->left_out[0].name, d->left_out_count - 1);
     for (unsigned i = 0; i < d->epoch_count; i++)
         if (strcmp(d->epochs[i].consistency, "none") == 0)
             return err_set(err, ERR_DUMP_CONSISTENCY,

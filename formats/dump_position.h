@@ -3,9 +3,10 @@
  *
  * A dump has one position if all its epochs have the same one. The forms for replication are
  * refused where following them would lose or double changes: a dump that is not finished, one of
- * consistency `none`, one without a position; the two statements also for several positions (a
- * replica would fail on changes to rows that are not there yet, or skip them). A DM task is of the
- * first position then, with safe mode on, and says up to where that is needed. */
+ * consistency `none`, a partial one, one that does without a table, one without a position; the two
+ * statements also for several positions (a replica would fail on changes to rows that are not there
+ * yet, or skip them). A DM task is of the first position then, with safe mode on, and says up to
+ * where that is needed. */
 #ifndef FERRY_FORMATS_DUMP_POSITION_H
 #define FERRY_FORMATS_DUMP_POSITION_H
 

@@ -101,6 +101,17 @@ def test_none(t):
     ferry.run("position", "--input", t.path("nowhere")).must(1)
 
 
+@quick
+def test_partial(t):
+    source = small(t)
+    out = t.path("d")
+    ferry.dump(source, out, "-f", "where_.*", "--rows-limit", "where_.a=10", "--columns", "where_.a=v", "--chunk-size", "1KiB").must()
+    ferry.run("verify", "--input", out).must(0, "10 rows")
+    ferry.run("position", "--input", out).must(0, "partial")
+    for form in ("dm", "mysql", "mariadb"):
+        position(out, form).must(1, "partial")
+
+
 def status(out):
     return json.loads(ferry.run("status", out, "--json").must().out)
 
