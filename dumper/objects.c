@@ -318,8 +318,10 @@ static enum err_code post_write(struct dump_run *run, const struct database *db,
     return rc ? err_wrap(err, "routines and events of '%s'", db->name) : ERR_OK;
 }
 
-/* Without the right, a server shows none of a database's triggers or events, and does not say so.
- */
+/* The account's own grants; rights that come through a role are not seen here. */
+#define OWN_GRANTS "GRANTEE = CONCAT('\\'', REPLACE(CURRENT_USER(), '@', '\\'@\\''), '\\'')"
+
+/* Without the right a server shows no triggers or events, and does not say so. */
 static enum err_code right_check(struct dump_run *run, const char *right, const char *option,
                                  struct err *err)
 {
@@ -329,8 +331,9 @@ static enum err_code right_check(struct dump_run *run, const char *right, const 
 
     strbuf_addf(&sql,
                 "SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = '%s' "
-                "UNION ALL SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES WHERE "
-                "PRIVILEGE_TYPE = '%s' LIMIT 1",
+                "AND " OWN_GRANTS
+                " UNION ALL SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES WHERE "
+                "PRIVILEGE_TYPE = '%s' AND " OWN_GRANTS " LIMIT 1",
                 right, right);
     rc = conn_value(run->control, strbuf_str(&sql), &found, err);
     if (!rc && !found)

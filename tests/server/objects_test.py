@@ -387,3 +387,42 @@ def test_no_data_and_no_schemas(t):
     assert target.value("SELECT COUNT(*) FROM halves.v") == 0
     ferry.load(target, rows).must()
     assert compare.same_database(source, target, db) == 2
+
+
+def test_without_rights(t):
+    """A server hides triggers and events from an account without the right: it is said. A routine without its text is named."""
+    for kind in KINDS:
+        source = t.own_server(kind)
+        make_objects(t, source, "hidden")
+        source.run("CREATE USER low@'%' IDENTIFIED BY 'x'", "GRANT RELOAD, PROCESS ON *.* TO low@'%'",
+                   "GRANT SELECT, SHOW VIEW ON hidden.* TO low@'%'",
+                   "GRANT EXECUTE ON FUNCTION hidden.f TO low@'%'", "GRANT %s ON *.* TO low@'%%'" % (
+                       "BINLOG MONITOR" if kind == "mariadb" else "REPLICATION CLIENT"))
+        run = ferry.run("dump", "--source", source.url.replace("root@", "low@"), "--output", t.path(kind), "-f", "hidden.*",
+                        env={"FERRY_SOURCE_PASSWORD": "x"})
+        assert "right=TRIGGER" in run.err and "right=EVENT" in run.err, run
+        run.must(6, "left out: 1 objects")
+        assert "kind=FUNCTION db=hidden name=f" in run.err, run
+        out = t.path(kind + "-not")
+        ferry.run("dump", "--source", source.url.replace("root@", "low@"), "--output", out, "-f", "hidden.*", "--no-triggers", "--no-routines",
+                  "--no-events", env={"FERRY_SOURCE_PASSWORD": "x"}).must()
+
+
+def test_objects_of_a_continued_dump(t):
+    """Killed and said again: the files are there once, whole, and what was left out is named again."""
+    if not os.path.exists(ferry.fault_binary()):
+        t.say("no build with faults")
+        return
+    source = t.server("mariadb")
+    make_objects(t, source, "again")
+    source.run("USE again", "CREATE TABLE big (id int PRIMARY KEY)", "INSERT INTO big SELECT seq FROM seq_1_to_9000", "CREATE TABLE g (id int)",
+               "CREATE VIEW bad AS SELECT * FROM g", "DROP TABLE g")
+    out = t.path("dump")
+    args = ("-f", "again.*", "--chunk-size", "4KiB", "-t", "1")
+    ferry.run_killed(5, "dump", "--source", source.url, "--output", out, *args, env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:0.5"},
+                     program=ferry.fault_binary())
+    assert files(out, "again-schema-post.sql.zst")
+    run = ferry.dump(source, out, *args).must(6, "epoch 2")
+    assert "name=bad" in run.err, run
+    ferry.run("verify", "--input", out).must()
+    ferry.dump(source, t.path("other"), *args, "--definer", "strip", "--no-events").must(6)
