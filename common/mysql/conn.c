@@ -78,6 +78,8 @@ static enum err_code conn_connect_preferred(struct conn *c, const struct server_
         return rc;
     first = *err;
     rc = conn_connect(c, url, SSL_MODE_OFF, app, err);
+    if (rc == ERR_CONNECT)
+        return rc; /* the server has gone: that was what was wrong */
     if (rc)
         *err = first; /* what was wrong with TLS is the better hint */
     else

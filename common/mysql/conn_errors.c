@@ -150,13 +150,25 @@ enum err_code conn_fail(struct conn *c, struct err *err)
     return code;
 }
 
+/* A server that goes down in the middle of the handshake is no fault of TLS. */
+static bool conn_handshake_cut(const char *message)
+{
+    static const char *const words[] = {"Connection reset", "Broken pipe", "unexpected eof",
+                                        "timed out"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strstr(message, words[i]))
+            return true;
+    return false;
+}
+
 /* As conn_error_class, for a connection that is being opened. */
 static enum err_code conn_open_class(unsigned number, const char *message)
 {
     const enum err_code code = conn_error_class(number, message);
 
     if (number == CR_SSL_CONNECTION_ERROR)
-        return ERR_TLS;
+        return conn_handshake_cut(message) ? ERR_CONNECT : ERR_TLS;
     if (code == ERR_PRIVILEGE)
         return ERR_AUTH;
     if (code == ERR_CONNECT_HOST || code == ERR_AUTH || code == ERR_TLS || code == ERR_NOMEM)

@@ -168,7 +168,9 @@ class TiDB(Server):
 
     def revive(self):
         """This TiDB can panic when a client dies in the middle of a LOAD DATA (seen on 8.4: the session is closed while the statement
-        still runs). Started again on its store, it has what was committed. True: it had died."""
+        still runs). Started again, its embedded store has lost the locks that it holds in memory only, and with them those rows of
+        committed transactions that were not yet written in their final place: what a crash of a real TiKV does not do. So
+        after a death nothing can be said of missing rows. True: it had died."""
         time.sleep(0.1)
         died = self.process.poll() is not None
         if died:

@@ -222,28 +222,31 @@ def test_source_goes_away(t):
 
 
 def test_target_killed_and_restarted(t):
-    """TiDB on disk is killed while rows go in; ferry waits for it or exits 75; nothing is doubled or lost."""
+    """The target is killed while rows go in; ferry waits for it or exits 75; nothing is doubled or lost."""
     source, db = small(t, rows=30000, db="hit")
     data.fill_random(source, db, "keyless", 20000, t.seed, keyed=False)
-    target = t.own_server("tidb", "persist")
     out = t.path("d")
     ferry.dump(source, out, "-f", "hit.*", "--chunk-size", "128KiB").must()
-    process = ferry.start(["load", "--target", target.url, "--input", out, "--batch-rows", "100", "-t", "4"])
-    ferry.wait_until(lambda: db in [r[0] for r in target.run("SHOW DATABASES")] and "keyless" in compare.table_names(target, db)
-                     and target.value("SELECT COUNT(*) FROM hit.keyless") > 0, what="first rows")
-    target.kill()
-    time.sleep(1)
-    target.start()
-    out_text, err = process.communicate(timeout=300)
-    if process.returncode:
-        assert process.returncode == 75, err.decode()
-        ferry.load(target, out).must()
-    compare.same_database(source, target, db)
+    for kind in ("mariadb", "mysql", "tidb"):
+        target = t.own_server(*(("tidb", "persist") if kind == "tidb" else (kind,)))
+        process = ferry.start(["load", "--target", target.url, "--input", out, "--batch-rows", "50", "-t", "4"])
+        ferry.wait_until(lambda: db in [r[0] for r in target.run("SHOW DATABASES")] and
+                         "keyless" in compare.table_names(target, db) and
+                         target.value("SELECT COUNT(*) FROM hit.keyless") > 0, what="first rows")
+        target.kill()
+        time.sleep(1)
+        target.start()
+        _, err = process.communicate(timeout=300)
+        if process.returncode:
+            assert process.returncode == 75, err.decode()
+            ferry.load(target, out).must()
+        # The embedded store of this TiDB loses what it holds in memory (see TiDB.revive): no doubled or wrong row there.
+        compare.same_database(source, target, db, torn=kind == "tidb")
 
 
-def kill_connections(target, stop, killed):
-    """Every 100 ms one of the connections that run something is killed. A TiDB that dies of it is started again."""
-    while not stop.wait(0.1):
+def kill_connections(target, stop, killed, deaths):
+    """Every 100 ms one of the connections that run something is killed, 20 in all. A TiDB that dies of it is started again."""
+    while killed[0] < 20 and not stop.wait(0.1):
         try:
             connection = target.connect()
             with connection.cursor() as cursor:
@@ -255,7 +258,7 @@ def kill_connections(target, stop, killed):
             connection.close()
         except pymysql.Error:
             if hasattr(target, "revive"):
-                target.revive()
+                deaths[0] += target.revive()
 
 
 def test_connections_killed_while_loading(t):
@@ -264,23 +267,23 @@ def test_connections_killed_while_loading(t):
     data.fill_random(source, db, "keyless", 20000, t.seed, keyed=False)
     out = t.path("d")
     ferry.dump(source, out, "-f", "cut.*", "--chunk-size", "128KiB").must()
-    for kind in ("mariadb", "tidb"):
+    for kind in ("mariadb", "mysql", "tidb"):
         target = t.own_server(*(("tidb", "persist") if kind == "tidb" else (kind,)))
-        stop, killed = threading.Event(), [0]
-        thread = threading.Thread(target=kill_connections, args=(target, stop, killed))
+        stop, killed, deaths = threading.Event(), [0], [0]
+        thread = threading.Thread(target=kill_connections, args=(target, stop, killed, deaths))
         thread.start()
         try:
             for _ in range(30):
-                r = ferry.load(target, out, "--batch-rows", "100", "-t", "4")
+                r = ferry.load(target, out, "--batch-rows", "50", "-t", "4")
                 if r.status != 75:
                     break
         finally:
             stop.set()
             thread.join()
         r.must()
-        t.say("%s: %d connections were killed" % (kind, killed[0]))
+        t.say("%s: %d connections were killed, the server died %d times of it" % (kind, killed[0], deaths[0]))
         assert killed[0] > 0
-        compare.same_database(source, target, db)
+        compare.same_database(source, target, db, torn=deaths[0] > 0)
 
 
 def test_two_loads_at_once(t):
