@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EXIT_LEFT_OUT 6
-
 struct dump_opts {
     const char *output, *compress, *definer, *throttle;
     struct opt_list filters, where, columns, rows_limit;

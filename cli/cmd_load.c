@@ -114,8 +114,8 @@ static void refusals_print(const struct load_report *r)
 }
 
 static enum err_code load_with(const struct load_opts *o, const struct server_opts *target,
-                               const struct general_opts *general,
-                               const struct command_context *ctx, struct err *err)
+                               const struct general_opts *general, struct command_context *ctx,
+                               struct err *err)
 {
     struct progress progress = {.stage = "load"};
     struct progress_printer *printer = NULL;
@@ -144,6 +144,8 @@ static enum err_code load_with(const struct load_opts *o, const struct server_op
         (void)puts("nothing to do: this dump has been loaded");
     else if (!rc && !general->quiet && !o->dry_run)
         report_print(&report);
+    if (!rc && report.left_out)
+        ctx->exit_status = EXIT_LEFT_OUT;
 out:
     load_report_release(&report);
     store_free(store);

@@ -37,6 +37,7 @@ MUST_CHECK enum err_code general_opts_apply(const struct general_opts *opts, str
 enum progress_mode general_opts_progress(const struct general_opts *opts);
 
 /* What main hands to a command. */
+#define EXIT_LEFT_OUT 6 /* done, with objects or rows left out as asked */
 struct command_context {
     int argc;
     char **argv; /* argv[0] is the command's name */

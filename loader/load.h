@@ -44,6 +44,7 @@ struct load_report {
     uint64_t rows;     /* in the target when done, earlier runs included */
     uint64_t rows_now; /* written by this run */
     uint64_t raw_bytes, files, retries, careful_batches;
+    uint64_t left_out; /* tables whose rows the dump does without, by --on-table-error skip */
     uint64_t schema_us, data_us, total_us;
     bool nothing_to_do; /* the load had finished before */
     bool local_refused; /* the server does not allow LOAD DATA LOCAL: multi-row INSERT was used */

@@ -2,6 +2,7 @@
  * runs have not finished, and their order. */
 #include "loader/load_inner.h"
 
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
 
@@ -17,6 +18,21 @@ static bool plan_wants(const struct load_run *run, const struct dump_table *t)
     return filter_match_table(run->filter, t->db, t->name);
 }
 
+/* What the dump does without, by --on-table-error skip: said, and the exit status tells. */
+static void plan_say_left_out(struct load_run *run)
+{
+    const struct dump *d = run->dump;
+
+    for (size_t i = 0; i < d->left_out_count; i++) {
+        if (!filter_match_table(run->filter, d->left_out[i].db, d->left_out[i].name))
+            continue;
+        run->report->left_out++;
+        log_event(LOG_WARN, "load.left-out", F_STR("db", d->left_out[i].db),
+                  F_STR("table", d->left_out[i].name), F_STR("why", d->left_out[i].why),
+                  F_STR("message", "the dump was made without this table's rows"));
+    }
+}
+
 enum err_code plan_tables(struct load_run *run, struct err *err)
 {
     const struct load_config *config = run->config;
@@ -26,6 +42,7 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
                    err) ||
         dump_open(run->input, false, &run->dump, err) || dump_check_listing(run->dump, err))
         return err->code;
+    plan_say_left_out(run);
     run->tables = xcalloc(run->dump->table_count + 1, sizeof *run->tables);
     for (size_t i = 0; i < run->dump->table_count; i++) {
         const struct dump_table *t = &run->dump->tables[i];

@@ -73,14 +73,17 @@ def keys(t, kind, kills):
     args = ("dump", "--source", source.url, "--output", out, "-f", db + ".*", "--chunk-size", "64KiB", "-t", "8")
     killed = 0
     for _ in range(kills):
-        r = ferry.run_killed(t.random.uniform(0.3, 4.0), *args)
+        r = ferry.run_killed(t.random.uniform(1.0, 4.0), *args, program=ferry.fault_binary(),
+                             env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:0.03"})
         if r.status != -signal.SIGKILL:
             break
         killed += 1
     else:
         r = ferry.run(*args)
     r.must()
-    t.say("killed %d times" % killed)
+    epochs = len([r for r in ferry.manifest(out) if kind_of(r) == "epoch"])
+    t.say("killed %d times, %d epochs" % (killed, epochs))
+    assert killed >= 2 and epochs >= 2, "the dump was not killed with records on the way"
     no_row_in_two_files(out)
     for name, size in chunk_sizes(out).items():
         assert size < 4 * 65536, "%s: a chunk of %d bytes" % (name, size)

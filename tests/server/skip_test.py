@@ -26,6 +26,8 @@ def test_table_without_the_right(t):
     out = t.path("skip")
     ferry.run(*args, out, "--on-table-error", "skip").must(6, ["left out", "secret"])
     ferry.run("verify", "--input", out).must(0, ["LEFT OUT table skip.secret", "3000 rows"])
+    target = t.own_server("mariadb")
+    ferry.load(target, out).must(6, ["without this table's rows", "secret"])
     left = [r for r in ferry.manifest(out) if r["record"] == "left_out"]
     assert len(left) == 1 and left[0]["name"] == "secret" and left[0]["optional"], left
     assert not [n for n in os.listdir(out) if "secret" in n]
