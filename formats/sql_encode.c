@@ -14,7 +14,7 @@
 
 #define SQL_DECIMAL_DIGITS 65
 #define SQL_DECIMAL_FRACTION 30
-#define SQL_CELL_EXTRA 4 /* x'' and the comma */
+#define SQL_CELL_EXTRA 5 /* x'' or NULL, and the comma */
 
 static const struct scan_set sql_specials = {'\0', '\n', '\r', '\x1a', '\'', '\\'};
 static const char sql_letters[256] = {

@@ -123,7 +123,8 @@ def killed_at_random(t, source, db, target, tries):
     killed = {"dump": 0, "load": 0}
     out = t.path("dump")
     for _ in range(tries // 2):
-        r = ferry.run_killed(t.random.uniform(0.01, 0.5), *dump_args(source, db, out))
+        r = ferry.run_killed(t.random.uniform(0.01, 0.5), *dump_args(source, db, out), program=ferry.fault_binary(),
+                             env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:0.05"})
         if r.status != -signal.SIGKILL:
             break
         killed["dump"] += 1
@@ -133,7 +134,8 @@ def killed_at_random(t, source, db, target, tries):
     no_row_in_two_files(out)
     target.fresh(db)
     for _ in range(tries // 2):
-        r = ferry.run_killed(t.random.uniform(0.05, 1.0), *load_args(target.server, out))
+        r = ferry.run_killed(t.random.uniform(0.05, 1.0), *load_args(target.server, out), program=ferry.fault_binary(),
+                             env={"FERRY_FAULT_PAUSE": "load.after-load:0.05"})
         target.revive()
         if r.status != -signal.SIGKILL:
             break

@@ -249,13 +249,54 @@ static void large_rows_and_the_limit(void **state)
     free(text);
 }
 
+/* A row of NULLs has no bytes of its own: the room must be counted for each. */
+static void room_for_many_nulls(void **state)
+{
+    enum { COLUMNS = 1000 };
+    const char *names[COLUMNS];
+    const char *cell[COLUMNS] = {NULL};
+    unsigned long len[COLUMNS] = {0};
+    enum cell_form forms[COLUMNS];
+    const struct row_shape shape = {
+        .table = "t", .columns = names, .forms = forms, .count = COLUMNS};
+    const struct row row = {.cell = cell, .len = len, .count = COLUMNS};
+    static const enum row_format formats[] = {ROW_FORMAT_SQL, ROW_FORMAT_CSV};
+
+    (void)state;
+    for (size_t i = 0; i < COLUMNS; i++) {
+        names[i] = "c";
+        forms[i] = CELL_NUMBER;
+    }
+    for (size_t f = 0; f < 2; f++) {
+        struct encoder *e = encoder_new(formats[f], &shape, 1000000);
+        struct err err = ERR_INIT;
+
+        for (int k = 0; k < 20; k++) {
+            struct strbuf out = {0};
+            struct strbuf values = {0};
+            struct strbuf load = {0};
+
+            assert_int_equal(encoder_row(e, &row, &out, &err), ERR_OK);
+            assert_true(out.len < out.cap);
+            assert_int_equal(insert_values_row(&row, forms, &values, &err), ERR_OK);
+            assert_true(values.len < values.cap);
+            assert_int_equal(load_data_row(&row, NULL, &load, &err), ERR_OK);
+            assert_true(load.len < load.cap);
+            strbuf_release(&load);
+            strbuf_release(&values);
+            strbuf_release(&out);
+        }
+        encoder_free(e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_each_cell),         cmocka_unit_test(writes_sql_file),
         cmocka_unit_test(writes_csv_file),          cmocka_unit_test(no_rows_no_statement),
         cmocka_unit_test(bounds_statements),        cmocka_unit_test(load_row_in_hex),
-        cmocka_unit_test(large_rows_and_the_limit),
+        cmocka_unit_test(large_rows_and_the_limit), cmocka_unit_test(room_for_many_nulls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
