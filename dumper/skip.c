@@ -67,10 +67,10 @@ enum err_code dumper_skip_finish(struct dump_run *run, struct plan_table *t, str
 
     if (l->recorded)
         rc = dumper_table_void(run, t, err);
+    if (!rc) /* before it counts as done: an empty table must not come about in silence */
+        rc = manifest_append(run->manifest, &left_out, err);
     if (!rc && l->recorded)
         rc = manifest_append(run->manifest, &done, err);
-    if (!rc)
-        rc = manifest_append(run->manifest, &left_out, err);
     pthread_mutex_lock(&run->lock);
     l->done = true;
     pthread_mutex_unlock(&run->lock);
