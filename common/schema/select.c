@@ -47,22 +47,22 @@ void column_select_expr(const struct column *c, const struct flavour *f, struct 
 /* Character sets whose every stored text comes back as the same bytes from utf8mb4. In others
  * (cp932, gbk, cp1251 ...) some bytes map to a character that maps back to other bytes, so a bound
  * would be another value. */
-static bool key_charset_round_trips(const char *charset)
+bool column_round_trips(const struct column *c)
 {
     static const char *const charsets[] = {"utf8mb4", "utf8mb3", "utf8",    "latin1", "ascii",
                                            "ucs2",    "utf16",   "utf16le", "utf32",  "binary"};
 
-    if (!charset)
+    if (!c->charset)
         return true;
     for (size_t i = 0; i < sizeof charsets / sizeof charsets[0]; i++)
-        if (strcmp(charsets[i], charset) == 0)
+        if (strcmp(charsets[i], c->charset) == 0)
             return true;
     return false;
 }
 
 bool key_column_usable(const struct column *c)
 {
-    if (c->type != TYPE_ENUM && !key_charset_round_trips(c->charset))
+    if (c->type != TYPE_ENUM && !column_round_trips(c))
         return false;
     switch (c->type) {
     case TYPE_OTHER:

@@ -16,6 +16,9 @@
  * name, the result's column is named otherwise. */
 void column_select_expr(const struct column *c, const struct flavour *f, struct strbuf *out);
 
+/* Whether each text that the column can hold comes back as the same bytes from utf8mb4. false, for
+ * cp932, gbk, cp1251 and their like: bytes that stand for no Unicode character are read as '?'. */
+bool column_round_trips(const struct column *c);
 /* Whether chunks can be cut by this column: its order is the index's, and key_literal can write
  * each of its values. false: SET, JSON, geometry, vectors, YEAR(2), unknown types. */
 bool key_column_usable(const struct column *c);
