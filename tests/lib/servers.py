@@ -114,7 +114,7 @@ class MariaDB(Server):
             raise Skip("no mariadbd on PATH")
         self.data = os.path.join(self.folder, "data")
         subprocess.run(["mariadb-install-db", "--no-defaults", "--user=root", "--datadir=" + self.data,
-                        "--auth-root-authentication-method=normal", "--skip-test-db"], check=True,
+                        "--auth-root-authentication-method=normal", "--skip-test-db", "--force"], check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def command(self):
