@@ -291,31 +291,39 @@ static enum err_code moved_filtered(struct dump_run *run, bool *hidden, struct e
     return rc;
 }
 
-/* After a restart of the server the file is another one; the GTID set still tells, if every
- * transaction has one and the binlog cannot have lost any. */
-static bool moved_gtid_equal(struct dump_run *run, const struct position *then)
+/* Whether it is `wanted`; what cannot be read is not. */
+static bool moved_value_is(struct dump_run *run, const char *sql, const char *wanted)
 {
     struct err ignored = ERR_INIT;
     char *value = NULL;
-    bool equal = false;
+    bool is = !conn_value(run->control, sql, &value, &ignored) && value && !strcmp(value, wanted);
 
-    if (!then->gtid || !then->gtid[0] || strcmp(then->gtid, run->position.gtid) != 0)
-        return false;
-    if (!conn_value(run->control, "SELECT @@sync_binlog", &value, &ignored))
-        equal = value && strcmp(value, "1") == 0;
     free(value);
-    value = NULL;
-    if (equal && run->flavour.vendor == VENDOR_MYSQL &&
-        !conn_value(run->control, "SELECT @@gtid_mode", &value, &ignored))
-        equal = value && strcmp(value, "ON") == 0;
-    free(value);
-    return equal;
+    return is;
+}
+
+/* After a restart of the server the file is another one; the GTID set still tells, if every
+ * transaction has one and neither binlog nor engine can have lost any in a crash. NULL: it tells
+ * that nothing has changed; else why it does not. */
+static const char *moved_restarted(struct dump_run *run, const struct position *then)
+{
+    if (!then->gtid || !then->gtid[0] || !run->position.gtid ||
+        strcmp(then->gtid, run->position.gtid) != 0)
+        return "the source has changed";
+    if (run->flavour.vendor == VENDOR_MYSQL && !moved_value_is(run, "SELECT @@gtid_mode", "ON"))
+        return "gtid_mode is not ON: equal GTID sets prove nothing";
+    if (!moved_value_is(run, "SELECT @@sync_binlog", "1"))
+        return "sync_binlog is not 1: a crash may have lost transactions";
+    if (!moved_value_is(run, "SELECT @@innodb_flush_log_at_trx_commit", "1"))
+        return "innodb_flush_log_at_trx_commit is not 1: a crash may have lost transactions";
+    return NULL;
 }
 
 enum err_code dumper_same_position(struct dump_run *run, struct err *err)
 {
     const struct epoch_record *first = &run->ledger->first;
     const struct position then = {first->log_file, first->log_pos, first->gtid};
+    const char *why = NULL;
     bool hidden = false;
     enum err_code rc;
 
@@ -325,12 +333,14 @@ enum err_code dumper_same_position(struct dump_run *run, struct err *err)
         return err_set(err, ERR_DUMP_MOVED,
                        "the source writes no binlog: whether it has changed since the first "
                        "snapshot cannot be known");
-    if (!position_equal(&then, &run->position) && !moved_gtid_equal(run, &then))
+    if (!position_equal(&then, &run->position))
+        why = moved_restarted(run, &then);
+    if (why)
         return err_set(err, ERR_DUMP_MOVED,
                        "the first snapshot was at %s:%" PRIu64 " (GTID '%s'), the source is now at "
-                       "%s:%" PRIu64 " (GTID '%s')",
+                       "%s:%" PRIu64 " (GTID '%s'): %s",
                        then.file, then.offset, then.gtid ? then.gtid : "", run->position.file,
-                       run->position.offset, run->position.gtid);
+                       run->position.offset, run->position.gtid, why);
     rc = moved_replica(run, &hidden, err);
     if (!rc && hidden)
         return err_set(err, ERR_DUMP_MOVED,
