@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #define LOAD_REFUSALS_MAX 100 /* kept for the report */
+#define LOAD_QUIET_TRIES 4    /* a step that needs more tries is worth a line in the log */
 
 struct load_table { /* an object of the dump that the filter lets through */
     const struct dump_table *dump;

@@ -51,7 +51,8 @@ static enum err_code load_step(struct load_run *run, load_step_fn *step, struct 
         if (!rc || !err_info(rc)->retryable || tries == STEP_TRIES)
             return rc;
         atomic_fetch_add(&run->retries, 1);
-        log_event(LOG_INFO, "load.retry", F_STR("message", err->msg));
+        log_event(tries < LOAD_QUIET_TRIES ? LOG_DEBUG : LOG_WARN, "load.retry",
+                  F_STR("message", err->msg));
         if (!backoff_wait(&backoff, run->cancel))
             return err_set(err, ERR_INTERRUPTED, "interrupted");
         err_clear(err);

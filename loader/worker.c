@@ -39,8 +39,8 @@ static enum err_code worker_wait(struct worker *w, struct backoff *backoff, unsi
         return err->code;
     if (tries >= TRIES_MAX)
         return err_wrap(err, "gave up after %u tries", tries);
-    log_event(LOG_INFO, "load.retry", F_STR("file", w->chunk->path), F_U64("try", tries),
-              F_STR("message", err->msg));
+    log_event(tries < LOAD_QUIET_TRIES ? LOG_DEBUG : LOG_WARN, "load.retry",
+              F_STR("file", w->chunk->path), F_U64("try", tries), F_STR("message", err->msg));
     atomic_fetch_add_explicit(&w->run->retries, 1, memory_order_relaxed);
     /* A lock wait leaves the transaction alive: a COMMIT would keep a part of it. */
     if (w->conn && (!conn_usable(w->conn) || conn_execz(w->conn, "ROLLBACK", &ignored)))
