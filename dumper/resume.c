@@ -335,6 +335,8 @@ enum err_code dumper_same_position(struct dump_run *run, struct err *err)
                        "snapshot cannot be known");
     if (!position_equal(&then, &run->position))
         why = moved_restarted(run, &then);
+    else if (!then.gtid || !then.gtid[0])
+        why = "without a GTID set an equal position proves nothing: the binlog may have been reset";
     if (why)
         return err_set(err, ERR_DUMP_MOVED,
                        "the first snapshot was at %s:%" PRIu64 " (GTID '%s'), the source is now at "
