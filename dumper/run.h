@@ -107,6 +107,11 @@ MUST_CHECK enum err_code dumper_probe(struct worker *w, const struct plan_table 
 MUST_CHECK enum err_code dumper_snapshot(struct dump_run *run, struct err *err);
 void dumper_disconnect(struct dump_run *run);
 
+/* ---- listing.c ---- */
+/* The objects that the filter takes are those of the plan: ERR_DUMP_TABLE. Made for the time under
+ * the lock. */
+MUST_CHECK enum err_code dumper_same_objects(struct dump_run *run, struct err *err);
+
 /* ---- replica.c ---- */
 /* What the source says of its own replication, into run->replica. */
 MUST_CHECK enum err_code dumper_replica_read(struct dump_run *run, struct err *err);

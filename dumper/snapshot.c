@@ -242,6 +242,8 @@ static enum err_code snapshot_flush(struct dump_run *run, struct err *err)
     }
     if (!rc)
         rc = dumper_replica_read(run, err);
+    if (!rc)
+        rc = dumper_same_objects(run, err);
     unlock = conn_usable(run->control) ? conn_execz(run->control, "UNLOCK TABLES", &unlock_err)
                                        : ERR_OK; /* a dead connection's lock is gone */
     run->lock_us = clock_mono_us() - since;
