@@ -285,12 +285,46 @@ static enum err_code check_missing(const struct load_run *run, struct load_table
     return ERR_OK;
 }
 
+static int folded_compare(const void *a, const void *b)
+{
+    const struct load_table *x = *(const struct load_table *const *)a;
+    const struct load_table *y = *(const struct load_table *const *)b;
+    int order = strcasecmp(x->dump->db, y->dump->db);
+
+    return order ? order : strcasecmp(x->dump->name, y->dump->name);
+}
+
+/* Objects whose names differ in case only would become one on such a target. */
+static enum err_code check_names(const struct load_run *run, struct err *err)
+{
+    const struct load_table **sorted;
+    enum err_code rc = ERR_OK;
+
+    if (!run->fold_names || run->table_count == 0)
+        return ERR_OK;
+    sorted = xcalloc(run->table_count, sizeof *sorted);
+    for (size_t i = 0; i < run->table_count; i++)
+        sorted[i] = &run->tables[i];
+    qsort(sorted, run->table_count, sizeof *sorted, folded_compare);
+    for (size_t i = 1; !rc && i < run->table_count; i++)
+        if (folded_compare(&sorted[i - 1], &sorted[i]) == 0)
+            rc = err_set(err, ERR_LOAD_SCHEMA,
+                         "%s and %s would be one object on the target, whose names do "
+                         "not mind case; rename one of them, or leave it out with "
+                         "a filter and --case-sensitive",
+                         sorted[i - 1]->label, sorted[i]->label);
+    free(sorted);
+    return rc;
+}
+
 enum err_code target_check(struct load_run *run, struct err *err)
 {
     char *engines = NULL;
     enum err_code rc;
 
-    rc = target_engines(run, &engines, err);
+    rc = check_names(run, err);
+    if (!rc)
+        rc = target_engines(run, &engines, err);
     for (size_t i = 0; !rc && i < run->table_count; i++) {
         struct load_table *t = &run->tables[i];
 
