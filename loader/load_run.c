@@ -36,6 +36,19 @@ static enum err_code load_connect(struct load_run *run, struct err *err)
     return run->conn ? ERR_OK : conn_open(run->url, CONN_TARGET, "load", &run->conn, err);
 }
 
+/* Before the next try; ERR_INTERRUPTED when the user asked to stop. */
+static enum err_code load_pause(struct load_run *run, struct backoff *backoff, unsigned tries,
+                                struct err *err)
+{
+    atomic_fetch_add(&run->retries, 1);
+    log_event(tries < LOAD_QUIET_TRIES ? LOG_DEBUG : LOG_WARN, "load.retry",
+              F_STR("message", err->msg));
+    if (!backoff_wait(backoff, run->cancel))
+        return err_set(err, ERR_INTERRUPTED, "interrupted");
+    err_clear(err);
+    return ERR_OK;
+}
+
 /* Says a step again when it failed with what may pass, on a new connection where that is lost. */
 static enum err_code load_step(struct load_run *run, load_step_fn *step, struct err *err)
 {
@@ -50,12 +63,8 @@ static enum err_code load_step(struct load_run *run, load_step_fn *step, struct 
             rc = step(run, err);
         if (!rc || !err_info(rc)->retryable || tries == STEP_TRIES)
             return rc;
-        atomic_fetch_add(&run->retries, 1);
-        log_event(tries < LOAD_QUIET_TRIES ? LOG_DEBUG : LOG_WARN, "load.retry",
-                  F_STR("message", err->msg));
-        if (!backoff_wait(&backoff, run->cancel))
-            return err_set(err, ERR_INTERRUPTED, "interrupted");
-        err_clear(err);
+        if (load_pause(run, &backoff, tries, err))
+            return err->code;
     }
 }
 

@@ -246,6 +246,20 @@ enum err_code target_same(struct load_run *run, struct err *err)
     return ERR_OK;
 }
 
+enum err_code target_still_there(struct load_run *run, struct err *err)
+{
+    if (target_read(run, err))
+        return err->code;
+    for (size_t i = 0; i < run->table_count; i++) {
+        const struct load_table *t = &run->tables[i];
+
+        /* A table without rows is missed too. */
+        if (check_same(run, t, t->target ? t->rows_before : UINT64_MAX, err))
+            return err->code;
+    }
+    return ERR_OK;
+}
+
 static enum err_code check_existing(const struct load_run *run, struct load_table *t,
                                     const char *engines, struct err *err)
 {
