@@ -102,6 +102,9 @@ MUST_CHECK enum err_code target_read(struct load_run *run, struct err *err);
 MUST_CHECK enum err_code target_check(struct load_run *run, struct err *err);
 /* Whether the tables are still those that the state speaks of: none was dropped or emptied. */
 MUST_CHECK enum err_code target_same(struct load_run *run, struct err *err);
+/* After a load that had finished: reads the target; its tables and views are all there, and the
+ * same. */
+MUST_CHECK enum err_code target_still_there(struct load_run *run, struct err *err);
 /* What the target is able to do: sets the run's limits. */
 MUST_CHECK enum err_code target_limits(struct load_run *run, struct err *err);
 /* Builds each table's statements; needs `target`. */

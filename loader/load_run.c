@@ -110,6 +110,14 @@ static enum err_code step_progress(struct load_run *run, struct err *err)
     return plan_progress(run, &run->report->nothing_to_do, err);
 }
 
+static enum err_code step_still_there(struct load_run *run, struct err *err)
+{
+    enum err_code rc = target_still_there(run, err);
+
+    run->report->nothing_to_do = rc == ERR_OK;
+    return rc;
+}
+
 static enum err_code step_schema_done(struct load_run *run, struct err *err)
 {
     return state_set_job(run->conn, &run->state, JOB_SCHEMA_DONE, err);
@@ -196,8 +204,10 @@ static enum err_code load_steps(struct load_run *run, struct err *err)
     if (load_step(run, step_state, err))
         return err->code;
     fault_point("load.after-state");
-    if (load_step(run, step_progress, err) || run->report->nothing_to_do)
+    if (load_step(run, step_progress, err))
         return err->code;
+    if (run->report->nothing_to_do)
+        return load_step(run, step_still_there, err);
     if (load_schema(run, err) || run->config->no_data)
         return err->code;
     if (load_rows(run, err))

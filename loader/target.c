@@ -218,17 +218,23 @@ static bool kinds_agree(enum table_kind dump, enum table_kind target)
     return dump_rows ? target_rows : dump == target;
 }
 
-static enum err_code check_same(const struct load_run *run, const struct load_table *t,
-                                uint64_t rows, struct err *err)
+static enum err_code not_same(const struct load_run *run, const struct load_table *t, uint64_t rows,
+                              struct err *err)
 {
-    if (rows == 0 || (t->target && t->target_id == t->found_id))
-        return ERR_OK;
     return err_set(err, ERR_LOAD_STATE,
                    "%s was dropped or emptied on the target after %llu of its rows had been "
                    "loaded; to load everything anew, empty the tables of this load and say "
                    "DELETE FROM `%s`.`job` WHERE job = %llu",
                    t->label, (unsigned long long)rows, run->state.schema,
                    (unsigned long long)run->state.job);
+}
+
+static enum err_code check_same(const struct load_run *run, const struct load_table *t,
+                                uint64_t rows, struct err *err)
+{
+    if (rows == 0 || (t->target && t->target_id == t->found_id))
+        return ERR_OK;
+    return not_same(run, t, rows, err);
 }
 
 enum err_code target_same(struct load_run *run, struct err *err)
@@ -253,8 +259,9 @@ enum err_code target_still_there(struct load_run *run, struct err *err)
     for (size_t i = 0; i < run->table_count; i++) {
         const struct load_table *t = &run->tables[i];
 
-        /* A table without rows is missed too. */
-        if (check_same(run, t, t->target ? t->rows_before : UINT64_MAX, err))
+        if (!t->target) /* one without rows too */
+            return not_same(run, t, t->rows_before, err);
+        if (check_same(run, t, t->rows_before, err))
             return err->code;
     }
     return ERR_OK;

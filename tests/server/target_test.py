@@ -19,3 +19,34 @@ def test_names_differ_in_case_only(t):
     for more in (["--dry-run"], []):
         ferry.load(target, out, *more).must(1, ["FERRY-LOAD-SCHEMA", "cases.Users", "cases.users"])
         assert "cases" not in [r[0] for r in target.run("SHOW DATABASES")]
+
+
+def some_tables(t, kind, db):
+    source, target = t.server("mariadb"), t.server(kind)
+    t.database(source, db, "CREATE TABLE a (id int PRIMARY KEY, x varchar(20))", "CREATE TABLE b (id int PRIMARY KEY)",
+               "CREATE TABLE none (id int PRIMARY KEY)", "INSERT INTO a SELECT seq, 'x' FROM seq_1_to_500",
+               "INSERT INTO b SELECT seq FROM seq_1_to_500", options=UTF8)
+    out = t.path("d-" + kind)
+    ferry.dump(source, out, "-f", db + ".*").must()
+    return source, target, out
+
+
+def renew(target, db):
+    """What the refusal says: the tables emptied, the job away."""
+    target.run("DROP DATABASE IF EXISTS `%s`" % db, "DELETE FROM ferry_meta.job")
+
+
+@quick
+def test_gone_after_the_load(t):
+    """A finished load whose tables are away by now is not "nothing to do"."""
+    source, target, out = some_tables(t, "tidb", "gone")
+    t.gone_after(target, "gone")
+    ferry.load(target, out).must()
+    ferry.load(target, out).must(0, "nothing to do")
+    for change in ("DROP TABLE gone.b", "DROP TABLE gone.none", "TRUNCATE TABLE gone.a", "DROP DATABASE gone"):
+        target.run(change)
+        r = ferry.load(target, out).must(1, ["FERRY-LOAD-STATE", "gone.", "DELETE FROM `ferry_meta`.`job` WHERE job = "])
+        assert "nothing to do" not in r.out, r
+        renew(target, "gone")
+        ferry.load(target, out).must()
+        compare.same_database(source, target, "gone")
