@@ -26,6 +26,7 @@ struct load_table { /* an object of the dump that the filter lets through */
     uint64_t found_id;    /* tidb_table_id now; 0: none */
     uint64_t rows_before; /* in the target by earlier runs of this job */
     uint64_t files_before, bytes_before;
+    bool counted;     /* the target has been seen to hold rows_before rows */
     char *load_sql;   /* "LOAD DATA LOCAL ... (columns) SET ..." */
     char *insert_sql; /* "INSERT INTO ... (columns) VALUES " */
     bool *hex;        /* by dumped column: travels as hex digits; NULL: none */

@@ -267,8 +267,33 @@ enum err_code target_still_there(struct load_run *run, struct err *err)
     return ERR_OK;
 }
 
-static enum err_code check_existing(const struct load_run *run, struct load_table *t,
-                                    const char *engines, struct err *err)
+/* Only TiDB gives a table an id to know it by: elsewhere the rows of earlier runs are counted, once
+ * a run. The server may take long over it. */
+static enum err_code check_rows(struct load_run *run, struct load_table *t, struct err *err)
+{
+    struct strbuf sql = {0};
+    char *count = NULL;
+    uint64_t found;
+    enum err_code rc;
+
+    if (run->flavour.vendor == VENDOR_TIDB || t->rows_before == 0 || t->counted)
+        return ERR_OK;
+    strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
+    strbuf_add_table(&sql, t->dump->db, t->dump->name);
+    rc = conn_value(run->conn, strbuf_str(&sql), &count, err);
+    strbuf_release(&sql);
+    if (rc)
+        return err_wrap(err, "%s", t->label);
+    found = count ? strtoull(count, NULL, 10) : 0;
+    free(count);
+    if (found < t->rows_before)
+        return not_same(run, t, t->rows_before, err);
+    t->counted = true;
+    return ERR_OK;
+}
+
+static enum err_code check_existing(struct load_run *run, struct load_table *t, const char *engines,
+                                    struct err *err)
 {
     bool ours = t->create || (t->known && t->origin != TABLE_FOUND) || run->config->dry_run;
 
@@ -284,7 +309,7 @@ static enum err_code check_existing(const struct load_run *run, struct load_tabl
         t->create = true;
     if (t->dump->kind == TABLE_VIEW || t->dump->kind == TABLE_SEQUENCE)
         return ERR_OK;
-    if (check_engine(t, engines, err))
+    if (check_engine(t, engines, err) || check_rows(run, t, err))
         return err->code;
     return table_can_hold(t->target, &t->dump->model, err);
 }
