@@ -105,10 +105,10 @@ static enum err_code target_id_row(struct load_run *run, struct load_table **by_
     return ERR_OK;
 }
 
-static void target_ids_sql(const struct load_run *run, struct strbuf *sql)
+/* "('db1','db2')": the databases of the picked tables. */
+static void add_databases(const struct load_run *run, struct strbuf *sql)
 {
-    strbuf_addstr(sql, "SELECT table_schema,table_name,tidb_table_id FROM "
-                       "information_schema.tables WHERE table_schema IN (");
+    strbuf_addch(sql, '(');
     for (size_t i = 0; i < run->table_count; i++) {
         if (i > 0 && strcmp(run->tables[i].dump->db, run->tables[i - 1].dump->db) == 0)
             continue;
@@ -132,7 +132,9 @@ static enum err_code target_ids(struct load_run *run, struct err *err)
     for (size_t i = 0; i < run->table_count; i++)
         if (run->tables[i].target)
             by_target[run->tables[i].target - run->target->tables] = &run->tables[i];
-    target_ids_sql(run, &sql);
+    strbuf_addstr(&sql, "SELECT table_schema,table_name,tidb_table_id FROM "
+                        "information_schema.tables WHERE table_schema IN ");
+    add_databases(run, &sql);
     rc = conn_query(run->conn, sql.str, sql.len, false, &r, err);
     while (!rc && more) {
         struct row row;
@@ -331,6 +333,55 @@ static enum err_code check_missing(const struct load_run *run, struct load_table
     return ERR_OK;
 }
 
+static enum err_code check_trigger(const struct load_run *run, const struct row *row,
+                                   struct err *err)
+{
+    const struct table *t = NULL;
+    char *db, *name;
+
+    if (row->count != 3 || !row->cell[0] || !row->cell[1] || !row->cell[2])
+        return err_set(err, ERR_SERVER_UNSUPPORTED, "information_schema.triggers lacks a name");
+    db = xstrndup(row->cell[0], row->len[0]);
+    name = xstrndup(row->cell[1], row->len[1]);
+    t = schema_find(run->target, db, name);
+    free(db);
+    free(name);
+    for (size_t i = 0; t && i < run->table_count; i++)
+        if (run->tables[i].target == t)
+            return err_set(err, ERR_LOAD_TABLE_SHAPE,
+                           "%s has the trigger %.*s on the target, which could change the rows "
+                           "that come in; drop it for the time of the load",
+                           run->tables[i].label, (int)row->len[2], row->cell[2]);
+    return ERR_OK;
+}
+
+/* A trigger on INSERT would act on every row; TiDB has none. */
+static enum err_code check_triggers(struct load_run *run, struct err *err)
+{
+    struct strbuf sql = {0};
+    struct result *r = NULL;
+    enum err_code rc;
+    bool more = true;
+
+    if (run->flavour.vendor == VENDOR_TIDB || run->table_count == 0 || run->config->no_data)
+        return ERR_OK;
+    strbuf_addstr(&sql, "SELECT event_object_schema,event_object_table,trigger_name FROM "
+                        "information_schema.triggers WHERE event_manipulation LIKE '%INSERT%' AND "
+                        "event_object_schema IN ");
+    add_databases(run, &sql);
+    rc = conn_query(run->conn, sql.str, sql.len, false, &r, err);
+    while (!rc && more) {
+        struct row row;
+
+        rc = result_next(r, &row, &more, err);
+        if (!rc && more)
+            rc = check_trigger(run, &row, err);
+    }
+    result_free(r);
+    strbuf_release(&sql);
+    return rc;
+}
+
 static int folded_compare(const void *a, const void *b)
 {
     const struct load_table *x = *(const struct load_table *const *)a;
@@ -369,6 +420,8 @@ enum err_code target_check(struct load_run *run, struct err *err)
     enum err_code rc;
 
     rc = check_names(run, err);
+    if (!rc)
+        rc = check_triggers(run, err);
     if (!rc)
         rc = target_engines(run, &engines, err);
     for (size_t i = 0; !rc && i < run->table_count; i++) {

@@ -70,3 +70,23 @@ def test_emptied_between_two_runs(t):
         ferry.run_fault("load.after-commit:3", *load)
         ferry.run(*load).must()
         assert target.value("SELECT COUNT(*) FROM emptied.a") == 500
+
+
+@quick
+def test_trigger_on_the_target(t):
+    """A trigger that acts on inserted rows: refused by name, before any row; one for other statements, or another table's, is no matter."""
+    for kind in ("mysql", "mariadb"):
+        source, target, out = some_tables(t, kind, "trig")
+        t.gone_after(target, "trig")
+        ferry.load(target, out, "--no-data").must()
+        target.run("CREATE TABLE trig.mine (id int, x int)",
+                   "CREATE TRIGGER trig.harmless BEFORE UPDATE ON trig.a FOR EACH ROW SET NEW.x = 'changed'",
+                   "CREATE TRIGGER trig.others BEFORE INSERT ON trig.mine FOR EACH ROW SET NEW.x = 1",
+                   "CREATE TRIGGER trig.bad BEFORE INSERT ON trig.a FOR EACH ROW SET NEW.x = 'changed'")
+        for more in (["--dry-run"], []):
+            ferry.load(target, out, *more).must(1, ["FERRY-LOAD-TABLE-SHAPE", "trig.a", "trigger bad"])
+            assert target.value("SELECT COUNT(*) FROM trig.a") == 0
+        target.run("DROP TRIGGER trig.bad")
+        ferry.load(target, out).must()
+        target.run("DROP TABLE trig.mine")
+        compare.same_database(source, target, "trig")
