@@ -16,7 +16,7 @@ struct dump_opts {
     struct opt_list filters, where, columns, rows_limit;
     struct csv_opts csv;
     unsigned threads, max_epochs;
-    uint64_t chunk_bytes, statement_bytes, lock_wait_us, rate_bytes;
+    uint64_t chunk_bytes, statement_bytes, lock_wait_us, rate_bytes, reconnect_us;
     int format, consistency, metadata, on_table_error;
     bool case_sensitive, no_data, no_schemas, no_views, triggers, routines, events, resume, restart,
         yes, take_over, dry_run;
@@ -94,7 +94,12 @@ static const struct opt dump_opts_table[] = {
     {"take-over", 0, OPT_BOOL, FIELD(take_over), NULL,
      "take the dump from another ferry that is known to be dead", NULL, 0, 0, false},
     {"max-epochs", 0, OPT_UINT, FIELD(max_epochs), "N",
-     "refuse to go on in more than N snapshots (any number)", NULL, 0, 0, false},
+     "read in at most N snapshots, earlier runs counted: 1 never goes on in a second one (any "
+     "number)",
+     NULL, 0, 0, false},
+    {"reconnect-timeout", 0, OPT_DURATION, FIELD(reconnect_us), "TIME",
+     "how long a source that is lost is tried for, before the dump ends with exit status 75 (10m)",
+     NULL, 0, 0, false},
     {"dry-run", 0, OPT_BOOL, FIELD(dry_run), NULL, "print what would be done", NULL, 0, 0, false},
     {.kind = OPT_END}};
 #undef FIELD
@@ -136,6 +141,7 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         .restart = o->restart,
         .take_over = o->take_over,
         .max_epochs = o->max_epochs,
+        .reconnect_us = o->reconnect_us,
         .dry_run = o->dry_run,
         .rate_bytes = o->rate_bytes,
         .skip_tables = o->on_table_error == 1,
@@ -221,6 +227,7 @@ enum err_code command_dump(struct command_context *ctx, struct err *err)
                              .chunk_bytes = (uint64_t)64 << 20,
                              .statement_bytes = 1000000,
                              .lock_wait_us = 60000000,
+                             .reconnect_us = 600000000,
                              .definer = "keep",
                              .csv = CSV_OPTS_DEFAULT,
                              .triggers = true,

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/mem.h"
+#include "dumper/epochs.h"
 #include "dumper/manners.h"
 #include "dumper/skip.h"
 #include "formats/dump_write.h"
@@ -111,6 +112,8 @@ static enum err_code chunk_record(struct reading *r, bool last, struct err *err)
     ledger_add_chunk(l, &record.u.chunk);
     l->worker_us += clock_mono_us() - r->started_us;
     pthread_mutex_unlock(&run->lock);
+    if (s->table->key) /* without one it may have to start again */
+        dumper_progressed(run);
     r->started_us = clock_mono_us();
     fault_point("dump.chunk.after-record");
     return ERR_OK;

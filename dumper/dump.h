@@ -50,6 +50,7 @@ struct dump_config {            /* const once dump_run has it; strings are borro
     bool restart;                /* throw an unfinished or finished dump away first */
     bool take_over;              /* take another's ferry.lock */
     unsigned max_epochs;         /* 0: any number */
+    uint64_t reconnect_us;       /* how long a lost source is tried for; 0: not at all */
     bool dry_run;                /* print what would be done (to stdout) and stop */
 };
 

@@ -23,7 +23,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/rate.h"
-#include "dumper/partial.h"
+#include "dumper/epochs.h"
 #include "formats/file_names.h"
 
 #include <openssl/evp.h>
@@ -77,6 +77,7 @@ static enum err_code run_connect(struct dump_run *run, struct err *err)
 
     if (rc)
         return rc;
+    run->reached = true;
     run->flavour = *conn_flavour(run->control);
     return run_identify(run, err);
 }
@@ -136,23 +137,6 @@ static enum err_code run_begin(struct dump_run *run, struct err *err)
     return rc ? rc : manifest_flush(run->manifest, err);
 }
 
-/* Room for this run among the epochs. */
-static enum err_code run_check_epochs(const struct dump_run *run, struct err *err)
-{
-    unsigned max = run->config->max_epochs;
-
-    if (partial_asked(run->config) && run->ledger->epochs)
-        return err_set(err, ERR_DUMP_CONSISTENCY,
-                       "the dump is of chosen rows or columns (--where, --columns, --rows-limit): "
-                       "it is of one snapshot, and cannot go on in another; dump it again with "
-                       "--restart --yes");
-    if (max && run->ledger->epochs >= max)
-        return err_set(err, ERR_DUMP_CONSISTENCY,
-                       "the dump has %u snapshots already, and --max-epochs is %u",
-                       run->ledger->epochs, max);
-    return ERR_OK;
-}
-
 static enum err_code run_epoch(struct dump_run *run, struct err *err)
 {
     struct record r = {.kind = RECORD_EPOCH};
@@ -168,7 +152,10 @@ static enum err_code run_epoch(struct dump_run *run, struct err *err)
         .tables = run->plan.table_total,
         .data_bytes = run->plan.bytes};
     r.u.epoch.replica = dumper_replica_detach(run, &r.u.epoch.replica_count);
-    return run_record(run, &r, err);
+    if (run_record(run, &r, err))
+        return err->code;
+    fault_point("dump.epoch.record");
+    return ERR_OK;
 }
 
 static void run_start_progress(struct dump_run *run)
@@ -179,6 +166,8 @@ static void run_start_progress(struct dump_run *run)
     atomic_store(&p->total_bytes, run->plan.bytes);
     atomic_store(&p->total_pieces, run->plan.table_total);
     atomic_store(&p->pieces, run->plan.table_total - run->plan.count);
+    atomic_store(&p->rows, 0); /* an epoch that was lost has counted what does not count */
+    atomic_store(&p->bytes, 0);
     for (size_t i = 0; i < l->table_count; i++) {
         atomic_fetch_add(&p->rows, l->tables[i]->rows);
         atomic_fetch_add(&p->bytes, l->tables[i]->raw_bytes);
@@ -213,6 +202,8 @@ static enum err_code run_read(struct dump_run *run, struct err *err)
             return rc;
     }
     schema = dumper_write_schemas(run, &schema_err);
+    if (schema && dumper_control_lost(run, &schema_err))
+        schema = ERR_OK;
     if (schema)
         run_stop(run);
     rc = pool_join(pool, err);
@@ -220,7 +211,13 @@ static enum err_code run_read(struct dump_run *run, struct err *err)
         *err = schema_err;
         rc = schema;
     }
-    return rc ? rc : run_stop_reason(run, err);
+    if (!rc)
+        rc = run_stop_reason(run, err);
+    if (!rc && run->lost.code) {
+        *err = run->lost;
+        rc = err->code;
+    }
+    return rc;
 }
 
 /* Snapshot and rows; without any table that is not finished there is nothing to be consistent
@@ -230,8 +227,9 @@ static enum err_code run_data(struct dump_run *run, struct dump_report *report, 
     uint64_t since = clock_mono_us();
     enum err_code rc = ERR_OK;
 
+    run->lock_us = 0;
     if (run->plan.count || !run->ledger->epochs) {
-        rc = run_check_epochs(run, err);
+        rc = dumper_check_epochs(run, err);
         if (!rc)
             rc = throttle_start(&run->config->throttle, run->source, &run->throttle, err);
         if (!rc)
@@ -244,12 +242,13 @@ static enum err_code run_data(struct dump_run *run, struct dump_report *report, 
         run->epoch = run->ledger->epochs;
     }
     report->plan_us += clock_mono_us() - since - run->lock_us;
+    report->lock_us += run->lock_us;
     since = clock_mono_us();
     if (!rc) {
         run_start_progress(run);
         rc = run_read(run, err);
     }
-    report->data_us = clock_mono_us() - since;
+    report->data_us += clock_mono_us() - since;
     throttle_stop(run->throttle);
     run->throttle = NULL;
     dumper_disconnect(run);
@@ -301,6 +300,56 @@ static enum err_code run_end(struct dump_run *run, struct err *err)
     return rc;
 }
 
+void dumper_let_go(struct dump_run *run)
+{
+    dumper_disconnect(run);
+    span_queue_free(run->queue);
+    run->queue = NULL;
+    conn_close(run->control);
+    run->control = NULL;
+    dumper_plan_release(&run->plan);
+    position_release(&run->position);
+    dumper_replica_release(run);
+    source_identity_release(&run->identity);
+    free(run->source_id);
+    run->source_id = NULL;
+    run->left_out = 0;
+    run->lost = (struct err)ERR_INIT;
+}
+
+/* From what the ledger says is done to all that is missing, or to where the source is lost. */
+static enum err_code run_once(struct dump_run *run, struct dump_report *report, struct err *err)
+{
+    uint64_t since = clock_mono_us();
+    enum err_code rc = run_connect(run, err);
+
+    if (!rc)
+        rc = dumper_same_source(run, err);
+    if (!rc)
+        rc = dumper_plan(run, err);
+    if (!rc)
+        rc = run_begin(run, err);
+    report->plan_us += clock_mono_us() - since;
+    return rc ? rc : run_data(run, report, err);
+}
+
+static enum err_code run_epochs(struct dump_run *run, struct dump_report *report, struct err *err)
+{
+    struct epochs epochs = {0};
+    enum err_code rc;
+
+    for (;;) {
+        rc = run_once(run, report, err);
+        if (!rc)
+            return ERR_OK;
+        rc = dumper_epoch_again(run, &epochs, err);
+        if (!rc)
+            rc = dumper_read_back(run, err);
+        if (rc)
+            return rc;
+    }
+}
+
 static enum err_code run_steps(struct dump_run *run, struct dump_report *report, struct err *err)
 {
     const struct lease_params lease = {.path = LOCK_FILE,
@@ -308,7 +357,6 @@ static enum err_code run_steps(struct dump_run *run, struct dump_report *report,
                                        .take_over = run->config->take_over,
                                        .lost = run_stop,
                                        .ctx = run};
-    uint64_t since = clock_mono_us();
     enum err_code rc;
 
     rc = dumper_look(run, err);
@@ -317,16 +365,7 @@ static enum err_code run_steps(struct dump_run *run, struct dump_report *report,
     if (!rc)
         rc = dumper_resume(run, err);
     if (!rc)
-        rc = run_connect(run, err);
-    if (!rc)
-        rc = dumper_same_source(run, err);
-    if (!rc)
-        rc = dumper_plan(run, err);
-    if (!rc)
-        rc = run_begin(run, err);
-    report->plan_us = clock_mono_us() - since;
-    if (!rc)
-        rc = run_data(run, report, err);
+        rc = run_epochs(run, report, err);
     if (!rc)
         rc = run_end(run, err);
     if (!rc)
@@ -353,16 +392,9 @@ static void run_release(struct dump_run *run)
     /* What is finished becomes durable, whatever went wrong; a failure of that has been told. */
     if (manifest_close(run->manifest, &ignored))
         log_event(LOG_DEBUG, "dump.manifest.close", F_STR("message", ignored.msg));
-    dumper_disconnect(run);
-    span_queue_free(run->queue);
-    conn_close(run->control);
+    dumper_let_go(run);
     lease_release(run->lease);
-    dumper_plan_release(&run->plan);
     ledger_free(run->ledger);
-    position_release(&run->position);
-    dumper_replica_release(run);
-    source_identity_release(&run->identity);
-    free(run->source_id);
     free(run->options);
     rate_free(run->rate);
     pthread_mutex_destroy(&run->lock);

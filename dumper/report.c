@@ -77,7 +77,6 @@ void dumper_report(const struct dump_run *run, struct dump_report *report)
         report->files += t->files;
     }
     report->files += l->file_count;
-    report->lock_us = run->lock_us;
     report->left_out = run->left_out + l->left_out;
     report->epoch = run->epoch;
     report->consistency = report_text(first->consistency);

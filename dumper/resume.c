@@ -224,6 +224,13 @@ enum err_code dumper_resume(struct dump_run *run, struct err *err)
     return rc;
 }
 
+enum err_code dumper_read_back(struct dump_run *run, struct err *err)
+{
+    enum err_code rc = resume_read(run, err);
+
+    return rc ? rc : dumper_check_files(run, err);
+}
+
 enum err_code dumper_same_source(const struct dump_run *run, struct err *err)
 {
     const char *then = run->ledger->dump.source_uuid;

@@ -35,6 +35,7 @@ struct dump_run {
     struct progress *progress;
     const struct cancel *cancel; /* the user's */
     struct cancel stop;          /* a worker has failed, or the lease or the manifest is lost */
+    bool reached;                /* the source has answered once */
 
     struct conn *control; /* the main thread's */
     struct flavour flavour;
@@ -57,10 +58,12 @@ struct dump_run {
 
     struct worker *workers;
     struct span_queue *queue;
-    atomic_size_t next; /* table of the phase that goes through all of them */
+    atomic_size_t next;     /* table of the phase that goes through all of them */
+    atomic_bool progressed; /* something was finished since the last loss (epochs.h) */
 
     pthread_mutex_t lock;  /* guards what follows while workers run */
     struct ledger *ledger; /* its by-name lookups are not used meanwhile */
+    struct err lost;       /* of this epoch: what the first lost connection said; code 0: none */
 };
 
 static inline bool dumper_stopped(const struct dump_run *run)
@@ -69,6 +72,10 @@ static inline bool dumper_stopped(const struct dump_run *run)
 }
 /* ERR_INTERRUPTED when the user asked; else ERR_FAILED, and why is known elsewhere. */
 MUST_CHECK enum err_code dumper_stop_error(const struct dump_run *run, struct err *err);
+
+/* ---- dump_run.c ---- */
+/* Lets go of everything that belongs to one epoch; the lease stays. */
+void dumper_let_go(struct dump_run *run);
 
 /* ---- plan.c ---- */
 MUST_CHECK enum err_code dumper_plan(struct dump_run *run, struct err *err);
@@ -82,6 +89,8 @@ MUST_CHECK enum err_code dumper_look(const struct dump_run *run, struct err *err
 /* Reads the manifest into run->ledger, after --restart has emptied the output; refuses what cannot
  * be continued as it is asked for. */
 MUST_CHECK enum err_code dumper_resume(struct dump_run *run, struct err *err);
+/* In the same run, behind an epoch that was lost: the ledger is read anew. */
+MUST_CHECK enum err_code dumper_read_back(struct dump_run *run, struct err *err);
 /* The source is the server of the earlier runs. */
 MUST_CHECK enum err_code dumper_same_source(const struct dump_run *run, struct err *err);
 /* A new snapshot may join those of earlier epochs: ERR_DUMP_MOVED. After run->position is read. */

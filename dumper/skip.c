@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An error may have rolled the transaction back, and with it the snapshot is gone. */
-static bool snapshot_lives(struct worker *w)
+bool dumper_snapshot_lives(struct worker *w)
 {
     struct err ignored = ERR_INIT;
 
@@ -28,7 +27,7 @@ bool dumper_skip(struct worker *w, struct plan_table *t, struct err *err)
     struct ledger_table *l = t->ledger;
     bool first;
 
-    if (!run->config->skip_tables || !error_is_the_tables(w, err) || !snapshot_lives(w))
+    if (!run->config->skip_tables || !error_is_the_tables(w, err) || !dumper_snapshot_lives(w))
         return false;
     pthread_mutex_lock(&run->lock);
     first = !l->left_out;

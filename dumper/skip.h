@@ -12,6 +12,9 @@
 /* Whether `err` is the table's own fault, and the worker's snapshot has outlived it: then the table
  * is marked and `err` is cleared. */
 bool dumper_skip(struct worker *w, struct plan_table *t, struct err *err);
+/* An error may have rolled the transaction back, and with it the snapshot is gone: asks the server.
+ * true where there was none to lose (--consistency none). */
+bool dumper_snapshot_lives(struct worker *w);
 bool dumper_is_skipped(struct dump_run *run, const struct plan_table *t);
 /* No worker has a span of the table any more. */
 MUST_CHECK enum err_code dumper_skip_finish(struct dump_run *run, struct plan_table *t,

@@ -9,7 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "dumper/middle.h"
-#include "dumper/run.h"
+#include "dumper/skip.h"
 
 #include <stdlib.h>
 
@@ -181,7 +181,8 @@ static enum err_code dive_by_value(struct dive *d, struct err *err)
         return rc;
     for (int i = 0; !rc && step == DIVE_AGAIN && i < TRIES; i++)
         rc = dive_try(d, &step, err);
-    if (rc == ERR_SQL && conn_usable(d->w->conn)) { /* a guess that is no value of the type */
+    /* a guess that is no value of the type; a dive behind a lost snapshot would read another one */
+    if (rc == ERR_SQL && conn_usable(d->w->conn) && dumper_snapshot_lives(d->w)) {
         log_event(LOG_DEBUG, "dump.split.guess", F_STR("message", err->msg));
         err_clear(err);
         rc = ERR_OK;

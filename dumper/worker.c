@@ -2,6 +2,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "dumper/epochs.h"
 #include "dumper/skip.h"
 #include "formats/file_names.h"
 
@@ -63,6 +64,7 @@ enum err_code dumper_table_done(struct dump_run *run, struct plan_table *t, stru
         return ERR_OK;
     if (left_out)
         return dumper_skip_finish(run, t, err);
+    dumper_progressed(run);
     atomic_fetch_add_explicit(&run->progress->pieces, 1, memory_order_relaxed);
     /* what the plan took for its bytes gives way to what they are: the share grows exact */
     atomic_fetch_add_explicit(&run->progress->total_bytes,
@@ -211,5 +213,5 @@ enum err_code dumper_worker_main(void *ctx, unsigned number, struct err *err)
         err_clear(err);
         return ERR_OK;
     }
-    return rc;
+    return rc && dumper_lost(w, err) ? ERR_OK : rc;
 }

@@ -8,7 +8,7 @@ import compare
 import data
 import ferry
 
-DUMP_STEPS = ["dump.after-lock", "dump.after-snapshot", "dump.table-record", "dump.chunk.before-finish",
+DUMP_STEPS = ["dump.after-lock", "dump.after-snapshot", "dump.epoch.record", "dump.table-record", "dump.chunk.before-finish",
               "dump.chunk.before-record", "dump.chunk.after-record", "dump.chunk.after-record:9", "dump.split",
               "dump.before-metadata", "dump.before-end", "dump.after-end"]
 LOAD_STEPS = ["load.after-state", "load.schema.after-create", "load.claim", "load.claim:5", "load.before-load",
