@@ -103,6 +103,10 @@ void ledger_add_file(struct ledger *s, const char *path, uint64_t bytes)
 
 void ledger_add_chunk(struct ledger_table *t, const struct chunk_record *r)
 {
+    if (!t->from || r->epoch < t->from)
+        t->from = r->epoch;
+    if (r->epoch > t->to)
+        t->to = r->epoch;
     if (!r->path)
         return;
     t->rows += r->rows;
@@ -129,6 +133,7 @@ void ledger_void(struct ledger_table *t)
     t->file_bytes = NULL;
     t->file_cap = 0;
     t->rows = t->raw_bytes = t->stored_bytes = t->files = 0;
+    t->from = t->to = 0;
     t->done = false;
 }
 
@@ -217,12 +222,24 @@ static void ledger_apply_epoch(struct ledger *s, struct record *r)
     s->epochs++;
 }
 
-/* One without a table record is tried again. */
+/* One without a table record is tried again, and so is one that is not done. */
 static void ledger_apply_left_out(struct ledger *s, const struct left_out_record *r)
 {
-    for (size_t i = 0; i < s->table_count; i++)
-        if (strcmp(s->tables[i]->db, r->db) == 0 && strcmp(s->tables[i]->name, r->name) == 0)
-            s->left_out++;
+    for (size_t i = 0; i < s->table_count; i++) {
+        struct ledger_table *t = s->tables[i];
+
+        if (strcmp(t->db, r->db) == 0 && strcmp(t->name, r->name) == 0) {
+            s->left_out += !t->was_left_out;
+            t->was_left_out = true;
+        }
+    }
+}
+
+/* It is being read once more. */
+static void ledger_left_out_again(struct ledger *s, struct ledger_table *t)
+{
+    s->left_out -= t->was_left_out;
+    t->was_left_out = false;
 }
 
 static enum err_code ledger_apply_other(struct ledger *s, struct record *r, unsigned id,
@@ -239,6 +256,7 @@ static enum err_code ledger_apply_other(struct ledger *s, struct record *r, unsi
         return ledger_apply_chunk(t, &r->u.chunk, err);
     case RECORD_VOID:
         ledger_void(t);
+        ledger_left_out_again(s, t);
         return ERR_OK;
     default: /* RECORD_TABLE_DONE */
         t->done = true;

@@ -30,7 +30,9 @@ struct ledger_table {
     bool recorded;                    /* has a table record */
     bool is_table, is_view;           /* neither: a sequence */
     bool done;
-    char *left_out; /* this run: why the table is left out; NULL: it is not */
+    char *left_out;    /* this run: why the table is left out; NULL: it is not */
+    bool was_left_out; /* by an earlier run: its rows are not in the dump */
+    unsigned from, to; /* the first and the last epoch of its chunks; 0: it has none */
     unsigned next_span;
     uint64_t next_number; /* of a data file */
     uint64_t rows, raw_bytes, stored_bytes, files;

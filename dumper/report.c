@@ -7,10 +7,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether rows of one epoch and of another are in the dump. */
+static bool report_several(const struct ledger *l)
+{
+    unsigned from = 0;
+    unsigned to = 0;
+
+    for (size_t i = 0; i < l->table_count; i++) {
+        const struct ledger_table *t = l->tables[i];
+
+        if (t->from && (!from || t->from < from))
+            from = t->from;
+        if (t->to > to)
+            to = t->to;
+    }
+    return to > from;
+}
+
 void dumper_metadata(const struct dump_run *run, struct strbuf *text)
 {
     const struct ledger *l = run->ledger;
     const struct epoch_record *first = &l->first;
+    const struct epoch_record *last = report_several(l) ? &l->last : NULL;
     size_t count = first->replica_count / METADATA_REPLICA_TEXTS;
     struct metadata_replica *replicas = xcalloc(count + 1, sizeof *replicas);
     const struct metadata m = {
@@ -19,6 +37,9 @@ void dumper_metadata(const struct dump_run *run, struct strbuf *text)
         .source = {.file = first->log_file,
                    .offset = first->log_pos,
                    .gtid = first->gtid ? first->gtid : ""},
+        .after = {.file = last ? last->log_file : NULL,
+                  .offset = last ? last->log_pos : 0,
+                  .gtid = last && last->gtid ? last->gtid : ""},
         .replicas = replicas,
         .replica_count = count,
         .named_replicas = run->flavour.vendor == VENDOR_MARIADB,

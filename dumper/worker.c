@@ -59,6 +59,8 @@ enum err_code dumper_table_done(struct dump_run *run, struct plan_table *t, stru
     record.u.table_done.rows = l->rows;
     record.u.table_done.raw_bytes = l->raw_bytes;
     record.u.table_done.chunks = l->files;
+    record.u.table_done.from = l->from;
+    record.u.table_done.to = l->to;
     pthread_mutex_unlock(&run->lock);
     if (!done)
         return ERR_OK;
@@ -101,6 +103,8 @@ enum err_code dumper_table_void(struct dump_run *run, struct plan_table *t, stru
         return rc;
     pthread_mutex_lock(&run->lock);
     ledger_void(l);
+    run->ledger->left_out -= l->was_left_out;
+    l->was_left_out = false;
     pthread_mutex_unlock(&run->lock);
     return ERR_OK;
 }
@@ -176,7 +180,7 @@ static enum err_code worker_table(struct worker *w, struct plan_table *t, struct
         return dumper_skip_finish(run, t, err);
     if (rc)
         return rc;
-    if (!t->key && l->spans && l->spans->begun && !l->spans->last) {
+    if (l->was_left_out || (!t->key && l->spans && l->spans->begun && !l->spans->last)) {
         rc = dumper_table_void(run, t, err);
         if (rc)
             return rc;

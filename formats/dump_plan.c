@@ -160,6 +160,24 @@ static enum err_code add_epoch(struct dump_plan *p, struct record *r, struct err
     return ERR_OK;
 }
 
+/* It is being read once more. */
+static void left_out_again(struct dump_plan *p, struct plan_table *t)
+{
+    struct dump *d = p->dump;
+    size_t kept = 0;
+
+    t->t.left_out = false;
+    for (size_t i = 0; i < d->left_out_count; i++) {
+        struct left_out_record *l = &d->left_out[i];
+
+        if (strcmp(l->db, t->t.db) == 0 && strcmp(l->name, t->t.name) == 0)
+            record_release(&(struct record){.kind = RECORD_LEFT_OUT, .u.left_out = *l});
+        else
+            d->left_out[kept++] = *l;
+    }
+    d->left_out_count = kept;
+}
+
 static enum err_code add_table(struct dump_plan *p, struct record *r, struct err *err)
 {
     const struct table_record *from = &r->u.table;
@@ -177,7 +195,10 @@ static enum err_code add_table(struct dump_plan *p, struct record *r, struct err
         p->table_count++;
     }
     p->tables[at].voided = false;
-    return dump_table_fill(&p->tables[at].t, from, p->dump->arena, err);
+    if (dump_table_fill(&p->tables[at].t, from, p->dump->arena, err))
+        return err->code;
+    left_out_again(p, &p->tables[at]);
+    return ERR_OK;
 }
 
 /* One block: the cells' addresses, their lengths, their bytes. */
@@ -331,6 +352,10 @@ static enum err_code add_chunk(struct dump_plan *p, struct record *r, struct err
     if (from->number > UINT32_MAX)
         return err_set(err, ERR_CORRUPT, "chunk number %" PRIu64 " is too large", from->number);
     t->spans_ended += from->last ? 1 : 0;
+    if (!t->t.from || from->epoch < t->t.from)
+        t->t.from = from->epoch;
+    if (from->epoch > t->t.to)
+        t->t.to = from->epoch;
     if (from->rows)
         chunk_keep(t, from, p->dump->arena);
     span_advance(t, span, from, p->dump->arena);
@@ -364,6 +389,11 @@ static enum err_code add_table_done(struct dump_plan *p, struct record *r, struc
         rc = sum_check("raw bytes", done->raw_bytes, t->t.raw_bytes, err);
     if (!rc)
         rc = sum_check("files", done->chunks, t->t.chunk_count, err);
+    if (!rc && done->from && (done->from != t->t.from || done->to != t->t.to))
+        rc = err_set(err, ERR_CORRUPT,
+                     "its chunks are recorded as of epochs %" PRIu64 " to %" PRIu64
+                     ", they are of %u to %u",
+                     done->from, done->to, t->t.from, t->t.to);
     if (rc)
         return err_wrap(err, "table '%s.%s'", t->t.db, t->t.name);
     t->t.done = true;
@@ -380,15 +410,18 @@ static enum err_code add_void(struct dump_plan *p, struct record *r, struct err 
     t->t.chunk_count = 0;
     t->t.rows = 0;
     t->t.raw_bytes = 0;
+    t->t.from = t->t.to = 0;
     t->t.done = false;
     t->span_count = 0;
     t->spans_ended = 0;
     t->first_span = 0;
     t->voided = true;
+    left_out_again(p, t);
     return ERR_OK;
 }
 
-/* Once a table: a dump that was continued may say it again. */
+/* Once a table: a dump that was continued may say it again. It counts unless a `void` or `table`
+ * record of the table follows. */
 static enum err_code add_left_out(struct dump_plan *p, struct record *r, struct err *err)
 {
     struct dump *d = p->dump;

@@ -16,10 +16,21 @@ static bool text_equal(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
+/* NULL: none. */
+static const char *gtid_of(const struct epoch_record *e)
+{
+    return e->gtid && *e->gtid ? e->gtid : NULL;
+}
+
+/* After a restart of the server the file is another one; the GTID set tells that nothing was
+ * written in between. */
 static bool same_place(const struct epoch_record *a, const struct epoch_record *b)
 {
-    return text_equal(a->log_file, b->log_file) && a->log_pos == b->log_pos &&
-           text_equal(a->gtid, b->gtid);
+    if (!text_equal(a->gtid, b->gtid))
+        return false;
+    if (!text_equal(a->log_file, b->log_file))
+        return gtid_of(a) && a->log_file && b->log_file;
+    return a->log_pos == b->log_pos;
 }
 
 static bool one_position(const struct dump *d)
@@ -38,12 +49,6 @@ static bool is_partial(const struct dump *d)
 
     json_decref(options);
     return partial;
-}
-
-/* NULL: none. */
-static const char *gtid_of(const struct epoch_record *e)
-{
-    return e->gtid && *e->gtid ? e->gtid : NULL;
 }
 
 /* ---- text ---- */
@@ -95,6 +100,23 @@ static json_t *place_json(const struct epoch_record *e)
                      "gtid", e->gtid ? e->gtid : "");
 }
 
+/* Of which epochs each table's rows are: from the position of the first one on its changes are to
+ * be applied, up to the last one's in a form that can be repeated. */
+static json_t *tables_json(const struct dump *d)
+{
+    json_t *tables = json_array();
+
+    for (size_t i = 0; i < d->table_count; i++) {
+        const struct dump_table *t = &d->tables[i];
+
+        if (t->from)
+            (void)json_array_append_new(
+                tables, json_pack("{s:s, s:s, s:I, s:I}", "db", t->db, "name", t->name, "from",
+                                  (json_int_t)t->from, "to", (json_int_t)t->to));
+    }
+    return tables;
+}
+
 static void position_json(const struct dump *d, struct strbuf *out)
 {
     json_t *epochs = json_array();
@@ -110,12 +132,12 @@ static void position_json(const struct dump *d, struct strbuf *out)
                                                       (json_int_t)e->epoch, "at", at, "consistency",
                                                       e->consistency, "position", place_json(e)));
     }
-    whole = json_pack("{s:s, s:b, s:b, s:o, s:o, s:{s:s?, s:s?, s:s?, s:s?}}", "dump", d->info.uuid,
-                      "complete", (int)d->complete, "one_position",
-                      (int)(d->epoch_count > 0 && one_position(d)), "position",
-                      d->epoch_count ? place_json(&d->epochs[0]) : json_null(), "epochs", epochs,
-                      "source", "vendor", d->info.vendor, "version", d->info.source_version, "uuid",
-                      d->info.source_uuid, "host", d->info.source_host);
+    whole = json_pack(
+        "{s:s, s:b, s:b, s:o, s:o, s:o, s:{s:s?, s:s?, s:s?, s:s?}}", "dump", d->info.uuid,
+        "complete", (int)d->complete, "one_position", (int)(d->epoch_count > 0 && one_position(d)),
+        "position", d->epoch_count ? place_json(&d->epochs[0]) : json_null(), "epochs", epochs,
+        "tables", tables_json(d), "source", "vendor", d->info.vendor, "version",
+        d->info.source_version, "uuid", d->info.source_uuid, "host", d->info.source_host);
     text = whole ? json_dumps(whole, JSON_INDENT(2)) : NULL;
     strbuf_addf(out, "%s\n", text ? text : "{}");
     free(text);

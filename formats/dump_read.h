@@ -45,6 +45,7 @@ struct dump_table {
     struct dump_span *spans; /* in the key's order, as the records put them */
     size_t span_count;
     uint64_t rows, raw_bytes;
+    unsigned from, to; /* the first and the last epoch of its chunks; 0: it has none */
     bool done;
     bool left_out; /* it could not be read: its rows are not in the dump, but its definition is */
 };

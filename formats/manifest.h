@@ -106,7 +106,9 @@ struct table_done_record { /* sums over the table's chunks since its last void; 
                               ended */
     unsigned table;
     uint64_t rows, raw_bytes;
-    uint64_t chunks; /* those with a file */
+    uint64_t chunks;   /* those with a file */
+    uint64_t from, to; /* the first and the last epoch of its chunks, those without rows too: the
+                          bounds of a replay; 0: it has none, or an older ferry wrote it */
 };
 struct end_record { /* nothing comes behind it */
     int64_t at_us;

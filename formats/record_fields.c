@@ -76,10 +76,9 @@ static const struct record_field chunk_fields[] = {
     F_DIGEST(chunk),
 };
 static const struct record_field table_done_fields[] = {
-    F(table_done, table, FIELD_UINT),
-    F(table_done, rows, FIELD_U64),
-    F(table_done, raw_bytes, FIELD_U64),
-    F(table_done, chunks, FIELD_U64),
+    F(table_done, table, FIELD_UINT),    F(table_done, rows, FIELD_U64),
+    F(table_done, raw_bytes, FIELD_U64), F(table_done, chunks, FIELD_U64),
+    F(table_done, from, FIELD_U64_OPT),  F(table_done, to, FIELD_U64_OPT),
 };
 static const struct record_field void_fields[] = {
     F(voided, table, FIELD_UINT),

@@ -1,5 +1,6 @@
 """A dump whose source is lost goes on by itself in a new snapshot, or says why it must not."""
 
+import json
 import os
 import signal
 import time
@@ -119,7 +120,28 @@ def server_restarts(t, kind, sig):
     finished(process, ["dump"]).must()
     assert len(epochs(out)) == 2, epochs(out)
     no_row_in_two_files(out)
+    says_from_where_to_where(out)
     equal_in_target(t, source, db, out)
+
+
+def says_from_where_to_where(out):
+    """Which epochs a table is of; DM's second block; by GTID both positions are the same one."""
+    records = ferry.manifest(out)
+    first, last = [r for r in records if kind_of(r) == "epoch"]
+    assert first["log_file"] != last["log_file"] and first["gtid"] == last["gtid"], (first, last)
+    tables = {r["table"]: r for r in records if kind_of(r) == "table" and r["kind"] == "table"}
+    for done in [r for r in records if kind_of(r) == "table_done" and r["table"] in tables]:
+        keyed = tables[done["table"]].get("key")
+        assert (done["from"], done["to"]) == (1, 2) if keyed else done["from"] == done["to"], done
+    with open(os.path.join(out, "metadata")) as f:
+        blocks = f.read().split("SHOW MASTER STATUS:")
+    assert len(blocks) == 3 and "\tLog: %s\n" % first["log_file"] in blocks[1], blocks
+    assert blocks[2].startswith(" /* AFTER CONNECTION POOL ESTABLISHED */\n\tLog: %s\n\tPos: %d\n\tGTID:%s\n" % (
+        last["log_file"], last["log_pos"], last["gtid"])), blocks
+    for form in ("mysql", "mariadb", "dm"):
+        ferry.run("position", "--input", out, "--as", form).must(0, first["log_file"])
+    said = json.loads(ferry.run("position", "--input", out, "--as", "json").must().out)
+    assert ("keyed", 1, 2) in [(x["name"], x["from"], x["to"]) for x in said["tables"]], said
 
 
 def test_server_restarts_mariadb(t):

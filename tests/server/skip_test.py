@@ -58,6 +58,50 @@ def test_corrupt_table(t):
     assert now["state"] == "finished" and now["rows"] == 20000, now
 
 
+def quietly(source, *statements):
+    source.run("SET sql_log_bin = 0", *statements)
+
+
+def test_left_out_and_then_read_after_all(t):
+    """Killed when `left_out` is on record and `table_done` is not: a later epoch reads the table, and nothing is said to be missing."""
+    source = t.own_server("mariadb")
+    made(t, source)
+    source.run("CREATE USER sk@'127.0.0.1'", "GRANT RELOAD, BINLOG MONITOR, SLAVE MONITOR, PROCESS ON *.* TO sk@'127.0.0.1'",
+               "GRANT SELECT ON skip.good TO sk@'127.0.0.1'", "GRANT SELECT ON skip.secret TO sk@'127.0.0.1'", "RESET MASTER",
+               "INSERT INTO skip.good VALUES (9000, 'y')")
+    out = t.path("d")
+    args = ["dump", "--source", source.url.replace("root@", "sk@"), "-f", "skip.*", "--output", out, "--chunk-size", "4KiB", "-t", "1",
+            "--on-table-error", "skip"]
+    process = ferry.start(args, program=ferry.fault_binary(), env={"FERRY_FAULT": "dump.before-metadata",
+                                                                   "FERRY_FAULT_PAUSE": "dump.chunk.after-record:0.1"})
+    ferry.wait_until(lambda: os.path.isdir(out) and [n for n in os.listdir(out) if n.startswith("skip.secret.0")], what="rows of it")
+    quietly(source, "REVOKE SELECT ON skip.secret FROM sk@'127.0.0.1'")
+    process.communicate()
+    without_done(out)
+    quietly(source, "GRANT SELECT ON skip.secret TO sk@'127.0.0.1'")
+    ferry.run(*args).must(0)
+    r = ferry.run("verify", "--input", out).must(0, "6001 rows")
+    assert "LEFT OUT" not in r.out, r
+    target = t.server("mariadb")
+    t.gone_after(target, "skip")
+    ferry.load(target, out).must(0)
+
+
+def without_done(out):
+    """As if it had been killed behind the record `left_out`: what comes after it is cut off."""
+    base = os.path.join(out, "ferry.manifest")
+    lines = []
+    names = sorted(os.listdir(base))
+    for name in names:
+        with open(os.path.join(base, name)) as f:
+            lines += f.readlines()
+        os.unlink(os.path.join(base, name))
+    at = [i for i, line in enumerate(lines) if '"record":"left_out"' in line]
+    assert len(at) == 1 and '"record":"void"' in "".join(lines[:at[0]]), lines
+    with open(os.path.join(base, names[0]), "w") as f:
+        f.writelines(lines[:at[0] + 1])
+
+
 def test_killed_and_continued(t):
     """What was left out stays named when another run finishes the dump."""
     source = t.own_server("mariadb", "--innodb-buffer-pool-size=16M")

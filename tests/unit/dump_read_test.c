@@ -212,6 +212,50 @@ static void void_forgets_chunks(void **state)
     dump_free(d);
 }
 
+#define LEFT_OUT                                                                                   \
+    "{\"record\":\"left_out\",\"optional\":true,\"epoch\":1,\"db\":\"db\",\"name\":\"t1\","        \
+    "\"why\":\"x\"\n"
+#define DONE_OF(t, rows, raw, chunks, from, to)                                                    \
+    "{\"record\":\"table_done\",\"table\":" #t ",\"rows\":" #rows ",\"raw_bytes\":" #raw           \
+    ",\"chunks\":" #chunks ",\"from\":" #from ",\"to\":" #to "\n"
+
+/* The epochs of a table are those of its chunks, of those without rows too. */
+static void epochs_of_a_table(void **state)
+{
+    struct dump *d;
+
+    given_records(store_of(state),
+                  START EPOCH(2) SPAN(1, 1, 0) SPAN(1, 2, 1) CHUNK(1, 1, 1, YES)
+                      CHUNK_OF(1, 2, 2, 2, 5, YES) DONE_OF(1, 7, 20, 2, 1, 2) END(1, 7, 20, 2));
+    d = dump_opened(store_of(state), false);
+    assert_int_equal(d->tables[0].from, 1);
+    assert_int_equal(d->tables[0].to, 2);
+    dump_free(d);
+}
+
+/* It was left out, and then it could be read after all. */
+static void left_out_and_read_again(void **state)
+{
+    struct dump *d;
+
+    given_records(store_of(state), START VOID(1) LEFT_OUT VOID(1) SPAN(1, 1, 0) CHUNK(1, 1, 1, YES)
+                                       DONE(1, 2, 10, 1) END(1, 2, 10, 1));
+    d = dump_opened(store_of(state), false);
+    assert_int_equal(d->left_out_count, 0);
+    assert_false(d->tables[0].left_out);
+    dump_free(d);
+    given_records(store_of(state),
+                  DUMP EPOCH(1) LEFT_OUT TABLE(1, "t1") DONE(1, 0, 0, 0) END(1, 0, 0, 0));
+    d = dump_opened(store_of(state), false);
+    assert_int_equal(d->left_out_count, 0);
+    dump_free(d);
+    given_records(store_of(state), START VOID(1) LEFT_OUT DONE(1, 0, 0, 0) END(1, 0, 0, 0));
+    d = dump_opened(store_of(state), false);
+    assert_int_equal(d->left_out_count, 1);
+    assert_true(d->tables[0].left_out);
+    dump_free(d);
+}
+
 #define AT(line) "manifest segment '000001.jsonl' line " #line ": "
 static const struct {
     const char *name, *records;
@@ -258,6 +302,9 @@ static const struct {
      START SPAN(1, 1, 0) SPAN(1, 2, 1) CHUNK(1, 2, 4, YES) CHUNK(1, 1, 4, YES) DONE(1, 4, 20, 2)
          END(1, 4, 20, 2),
      ERR_CORRUPT, "table 'db.t1' has two chunks of number 4"},
+    {"epochs of no chunk", START SPAN(1, 1, 0) CHUNK(1, 1, 1, YES) DONE_OF(1, 2, 10, 1, 1, 2),
+     ERR_CORRUPT,
+     AT(6) "table 'db.t1': its chunks are recorded as of epochs 1 to 2, they are of 1 to 1"},
     {"void of no table", START VOID(2), ERR_CORRUPT, AT(4) "table 2 is not known"},
     {"done twice", START DONE(1, 0, 0, 0) DONE(1, 0, 0, 0), ERR_CORRUPT,
      AT(5) "table 'db.t1': it was done before"},
@@ -903,6 +950,8 @@ int main(void)
         ON_MEM(plans_a_whole_dump),
         ON_MEM(builds_the_model),
         ON_MEM(void_forgets_chunks),
+        ON_MEM(epochs_of_a_table),
+        ON_MEM(left_out_and_read_again),
         ON_MEM(says_that_there_is_no_dump),
         ON_MEM(takes_many_chunks),
         ON_FILE(reads_from_a_folder),

@@ -55,7 +55,8 @@ static enum err_code put_chunk(struct ledger *l, unsigned span, uint64_t number,
                                bool last)
 {
     return put(l, (struct record){.kind = RECORD_CHUNK,
-                                  .u.chunk = {.table = 1,
+                                  .u.chunk = {.epoch = 1,
+                                              .table = 1,
                                               .span = span,
                                               .number = number,
                                               .hi = bound_at(hi),
@@ -146,6 +147,32 @@ static void a_void_starts_again(void **state)
     ledger_free(l);
 }
 
+static void left_out_until_it_is_read_again(void **state)
+{
+    static char text[] = "x";
+    struct ledger *l = begun();
+    struct ledger_table *t = l->tables[0];
+    const struct record again = {.kind = RECORD_VOID, .u.voided = {.table = 1, .epoch = 2}};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) /* said twice, counted once */
+        assert_int_equal(put(l, (struct record){.kind = RECORD_LEFT_OUT,
+                                                .u.left_out = {.optional = true,
+                                                               .epoch = 1,
+                                                               .db = xstrdup(t->db),
+                                                               .name = xstrdup(t->name),
+                                                               .why = xstrdup(text)}}),
+                         ERR_OK);
+    assert_int_equal(l->left_out, 1);
+    assert_int_equal(put(l, again), ERR_OK);
+    assert_int_equal(l->left_out, 0);
+    assert_int_equal(put_span(l, 1, 0, NULL), ERR_OK);
+    assert_int_equal(put_chunk(l, 1, 1, NULL, true), ERR_OK);
+    assert_int_equal(t->from, 1);
+    assert_int_equal(t->to, 1);
+    ledger_free(l);
+}
+
 static void refuses_what_does_not_fit(void **state)
 {
     struct ledger *l = ledger_new();
@@ -201,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gaps_follow_from_the_records),
         cmocka_unit_test(a_void_starts_again),
+        cmocka_unit_test(left_out_until_it_is_read_again),
         cmocka_unit_test(refuses_what_does_not_fit),
         cmocka_unit_test(finds_tables_and_files),
     };
