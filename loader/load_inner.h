@@ -33,6 +33,7 @@ struct load_table { /* an object of the dump that the filter lets through */
     bool *enum_error; /* by dumped column: an ENUM without the label '', so that '' is its error
                          value, index 0; NULL: none */
     int *cell_of;     /* by column of `target`: index of the dumped column, or -1 */
+    int auto_cell; /* of the target's AUTO_INCREMENT column; -1: it has none, or it is not dumped */
     atomic_uint_fast64_t rows, bytes, files, worker_us; /* of this run */
 };
 

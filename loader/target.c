@@ -477,6 +477,14 @@ static bool enum_has_empty(const char *type_text)
     return false;
 }
 
+/* Whether raw bytes go through LOAD DATA under CHARACTER SET utf8mb4. MySQL refuses them (1300).
+ * MariaDB 10.2 takes a byte from 0xF0 on for the first of four and so leaves an escape behind it as
+ * it is: the value is another one, without a word (seen on 10.2.11; 10.11 and later are right). */
+static bool target_takes_bytes(const struct flavour *f)
+{
+    return f->vendor == VENDOR_TIDB || flavour_at_least(f, VENDOR_MARIADB, 101100);
+}
+
 /* hex and enum_error; left NULL where no column needs them. */
 static void table_marks(const struct load_run *run, struct load_table *t)
 {
@@ -489,7 +497,7 @@ static void table_marks(const struct load_run *run, struct load_table *t)
         const struct column *c = &t->dump->model.columns[t->dump->dumped[i]];
 
         /* MySQL checks the whole line for UTF-8; the others take bytes as they are. */
-        hex[i] = run->flavour.vendor == VENDOR_MYSQL &&
+        hex[i] = !target_takes_bytes(&run->flavour) &&
                  (shape->forms[i] == CELL_BYTES || shape->forms[i] == CELL_BIT);
         enum_error[i] = c->type == TYPE_ENUM && !enum_has_empty(c->type_text);
         any_hex = any_hex || hex[i];
@@ -503,6 +511,14 @@ static void table_marks(const struct load_run *run, struct load_table *t)
         free(enum_error);
 }
 
+/* Whether the column is set from a variable: as hex digits, or because MariaDB forgets, as soon as
+ * anything is SET, that the AUTO_INCREMENT column was given a value, and makes a new number of a 0
+ * (seen on 10.2 to 11.4, NO_AUTO_VALUE_ON_ZERO notwithstanding). */
+static bool column_by_variable(const struct load_table *t, unsigned i)
+{
+    return t->hex && (t->hex[i] || t->auto_cell == (int)i);
+}
+
 static void add_columns(const struct load_table *t, bool for_load, struct strbuf *sb)
 {
     const struct row_shape *shape = &t->dump->shape;
@@ -510,12 +526,29 @@ static void add_columns(const struct load_table *t, bool for_load, struct strbuf
     strbuf_addstr(sb, " (");
     for (unsigned i = 0; i < shape->count; i++) {
         strbuf_addstr(sb, i ? "," : "");
-        if (for_load && t->hex && t->hex[i])
+        if (for_load && column_by_variable(t, i))
             strbuf_addf(sb, "@ferry%u", i);
         else
             strbuf_add_ident(sb, shape->columns[i]);
     }
     strbuf_addch(sb, ')');
+}
+
+/* cell_of and auto_cell. */
+static void table_cells(struct load_table *t)
+{
+    const struct row_shape *shape = &t->dump->shape;
+
+    t->auto_cell = -1;
+    t->cell_of = xcalloc(t->target->column_count + 1, sizeof *t->cell_of);
+    for (unsigned i = 0; i < t->target->column_count; i++) {
+        t->cell_of[i] = -1;
+        for (unsigned k = 0; k < shape->count; k++)
+            if (strcasecmp(shape->columns[k], t->target->columns[i].name) == 0)
+                t->cell_of[i] = (int)k;
+        if (t->target->columns[i].auto_increment)
+            t->auto_cell = t->cell_of[i];
+    }
 }
 
 static void table_statements(const struct load_run *run, struct load_table *t)
@@ -524,6 +557,7 @@ static void table_statements(const struct load_run *run, struct load_table *t)
     const char *between = " SET ";
     struct strbuf sb = {0};
 
+    table_cells(t);
     table_marks(run, t);
     strbuf_addstr(&sb, "LOAD DATA LOCAL INFILE 'ferry' INTO TABLE ");
     strbuf_add_table(&sb, t->dump->db, t->dump->name);
@@ -531,11 +565,11 @@ static void table_statements(const struct load_run *run, struct load_table *t)
                        "LINES TERMINATED BY '\\n'");
     add_columns(t, true, &sb);
     for (unsigned i = 0; i < shape->count; i++) {
-        if (!t->hex || !t->hex[i])
+        if (!column_by_variable(t, i))
             continue;
         strbuf_addstr(&sb, between);
         strbuf_add_ident(&sb, shape->columns[i]);
-        strbuf_addf(&sb, "=UNHEX(@ferry%u)", i);
+        strbuf_addf(&sb, t->hex[i] ? "=UNHEX(@ferry%u)" : "=@ferry%u", i);
         between = ",";
     }
     t->load_sql = strbuf_detach(&sb);
@@ -544,14 +578,6 @@ static void table_statements(const struct load_run *run, struct load_table *t)
     add_columns(t, false, &sb);
     strbuf_addstr(&sb, " VALUES ");
     t->insert_sql = strbuf_detach(&sb);
-
-    t->cell_of = xcalloc(t->target->column_count + 1, sizeof *t->cell_of);
-    for (unsigned i = 0; i < t->target->column_count; i++) {
-        t->cell_of[i] = -1;
-        for (unsigned k = 0; k < shape->count; k++)
-            if (strcasecmp(shape->columns[k], t->target->columns[i].name) == 0)
-                t->cell_of[i] = (int)k;
-    }
 }
 
 void target_statements(struct load_run *run)

@@ -1,6 +1,7 @@
 """Seeded data of every type, per kind of source; `tidb=False` marks what TiDB has no type for."""
 
 import random
+import re
 
 INTS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 STRINGS = ["", "a", "\\N", "NULL", "'", '"', "\\", "a\\", "\\'", "it''s", "tab\there", "line\nfeed", "cr\rlf\r\n", "nul\0byte",
@@ -59,12 +60,15 @@ def every_type(kind):
         tables.append(("places", "`g` geometry, `p` point", ["g", "p"], "INSERT INTO `places` (`g`,`p`) VALUES "
                        "(ST_GeomFromText('LINESTRING(0 0,1 1,2 2)'), ST_GeomFromText('POINT(1.5 -2.5)')), (NULL, NULL), "
                        "(ST_GeomFromText('POLYGON((0 0,0 1,1 1,0 0))'), ST_GeomFromText('POINT(0 0)'))", False))
-    if kind == "mariadb":
+    if kind in ("mariadb", "mariadb114"):
         tables.append(("maria", "`u` uuid, `i` inet6", ["u", "i"], [("123e4567-e89b-12d3-a456-426614174000", "2001:db8::1"),
                                                                    (None, None)], False))
     if kind == "mysql":
         tables.append(("vectors", "`v` vector(3)", ["v"], "INSERT INTO `vectors` (`v`) VALUES (STRING_TO_VECTOR('[1,2.5,-3]')), (NULL)",
                        False))
+    if kind == "mysql55":  # no JSON, no fractions of seconds
+        tables = [(t, re.sub(r"\b(time|datetime|timestamp)\(\d\)", r"\1", d), c,
+                   r.replace("ST_Geom", "Geom") if isinstance(r, str) else r, ok) for t, d, c, r, ok in tables if t != "jsons"]
     return tables
 
 

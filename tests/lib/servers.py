@@ -153,6 +153,65 @@ class MySQL(Server):
         shutil.rmtree(self.data, ignore_errors=True)
 
 
+class OldServer(Server):
+    """A release from a Java package that carries the server's program (tests/setup old-servers unpacks it)."""
+
+    @classmethod
+    def root(cls):
+        return os.path.join(os.environ.get("FERRY_OLD_SERVERS", "/var/cache/ferry/old"), cls.name)
+
+    def prepare(self):
+        if not os.path.exists(self.root()):
+            raise Skip("no %s in $FERRY_OLD_SERVERS (made by tests/setup old-servers)" % self.name)
+        self.data = os.path.join(self.folder, "data")
+        self.install()
+
+    def arguments(self):
+        return ["--user=root", "--datadir=" + self.data, "--bind-address=127.0.0.1", "--tmpdir=" + self.folder,
+                "--port=%d" % self.port, "--socket=" + os.path.join(self.folder, "sock"), "--pid-file=" + os.path.join(self.folder, "pid"),
+                "--server-id=1", "--log-bin=bin", "--binlog-format=ROW", "--innodb-flush-log-at-trx-commit=2",
+                "--skip-name-resolve"] + self.options
+
+
+class MySQL55(OldServer):
+    """MySQL 5.5.9: no GTID, no checksums, no fractions of seconds, no JSON."""
+
+    name = "mysql55"
+
+    def install(self):
+        shutil.copytree(os.path.join(self.root(), "data"), self.data)
+
+    def command(self):
+        return [os.path.join(self.root(), "Linux-x86_64", "mysqld"), "--no-defaults", "--basedir=" + self.root(),
+                "--lc-messages-dir=" + os.path.join(self.root(), "share")] + self.arguments()
+
+
+class OldMariaDB(OldServer):
+    def install(self):
+        subprocess.run([os.path.join(self.root(), "scripts", self.installer), "--no-defaults", "--user=root", "--force",
+                        "--basedir=" + self.root(), "--datadir=" + self.data, "--auth-root-authentication-method=normal",
+                        "--skip-name-resolve"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.environment())
+
+    def environment(self):
+        return dict(os.environ, LD_LIBRARY_PATH=os.path.join(self.root(), "libs"))
+
+    def command(self):
+        return ["env", "LD_LIBRARY_PATH=" + os.path.join(self.root(), "libs"), os.path.join(self.root(), "bin", self.program),
+                "--no-defaults", "--basedir=" + self.root(), "--local-infile=1"] + self.arguments()
+
+
+class MariaDB102(OldMariaDB):
+    """MariaDB 10.2.11: no sequences, no invisible columns, no BACKUP STAGE, JSON without a check."""
+
+    name, program, installer = "mariadb102", "mysqld", "mysql_install_db"
+
+
+class MariaDB114(OldMariaDB):
+    """MariaDB 11.4.5: a newer line than Debian's."""
+
+    name, program, installer = "mariadb114", "mariadbd", "mariadb-install-db"
+
+
 class TiDB(Server):
     """options[0] == 'persist': the embedded store on disk, so that it survives being killed."""
 
@@ -183,7 +242,7 @@ class TiDB(Server):
                 "-L", "error"]
 
 
-KINDS = {"mariadb": MariaDB, "mysql": MySQL, "tidb": TiDB}
+KINDS = {c.name: c for c in (MariaDB, MySQL, TiDB, MySQL55, MariaDB102, MariaDB114)}
 
 
 class Servers:
