@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 struct load_opts {
-    const char *input, *meta_schema;
+    const char *input, *meta_schema, *input_time_zone;
     struct opt_list filters;
     unsigned threads, batch_rows;
     uint64_t batch_bytes;
@@ -50,6 +50,9 @@ static const struct opt load_opts_table[] = {
     {"no-views", 'W', OPT_BOOL, FIELD(no_views), NULL, "leave views out", NULL, 0, 0, false},
     {"meta-schema", 0, OPT_STRING, FIELD(meta_schema), "NAME",
      "database on the target that keeps the load's progress (ferry_meta)", NULL, 0, 0, false},
+    {"input-time-zone", 0, OPT_STRING, FIELD(input_time_zone), "ZONE",
+     "of the TIMESTAMP values in a dump that does not say (Dumpling's): '+00:00'", NULL, 0, 0,
+     false},
     {"resume", 0, OPT_BOOL, FIELD(resume), NULL,
      "go on with an unfinished load (yes; --no-resume refuses)", NULL, 0, 0, false},
     {"dry-run", 0, OPT_BOOL, FIELD(dry_run), NULL, "print what would be done", NULL, 0, 0, false},
@@ -77,6 +80,7 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .no_views = o->no_views,
         .no_resume = !o->resume,
         .meta_schema = o->meta_schema,
+        .input_time_zone = o->input_time_zone,
         .dry_run = o->dry_run,
     };
     return ERR_OK;

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 struct verify_opts {
     const char *input;
@@ -32,6 +33,11 @@ static void report_print(const struct verify_report *r)
         (void)printf("FAULT %s: %s\n", r->faults[i].path, r->faults[i].words);
     if (r->left_out)
         (void)fputs(r->left_out, stdout);
+    if (r->foreign)
+        (void)printf("the dump is %s's: it has no checksums; that its files can be read to their "
+                     "ends is all that can be known%s\n",
+                     r->foreign,
+                     strcmp(r->foreign, "mydumper") == 0 ? ", and the rows of its tables" : "");
     size_text(r->stored_bytes, size);
     (void)printf("dump %s: %" PRIu64 " files right, %" PRIu64 " rows in %" PRIu64
                  " objects, %s stored, %zu faults\n",

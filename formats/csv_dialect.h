@@ -20,7 +20,8 @@
     }
 
 struct csv_dialect { /* all zero: the default as well */
-    char separator, quote;
+    char separator,
+        quote;      /* no quote ('\0', with backslashes): only read, in mydumper's LOAD_DATA */
     bool backslash; /* \0 \n \r \\ and the quote are escaped by it; else a quote is doubled */
     bool lf;        /* lines end in LF, else CR LF */
     bool no_header; /* no line with the column names */

@@ -39,6 +39,37 @@ static const char *dialect_quoted(struct decoder *d, const char *p, unsigned cel
     return p + 1;
 }
 
+/* A cell of a dialect without quotes, where backslashes escape; \N alone is NULL. */
+static const char *dialect_escaped(struct decoder *d, const char *p, unsigned cell)
+{
+    const struct csv_dialect *form = &d->dialect;
+    const char *start = p;
+    bool escaped = false;
+
+    for (; p < d->end && *p != form->separator && *p != '\n'; p++) {
+        if (*p == '\r' && p[1] == '\n' && !form->lf)
+            break;
+        if (*p != '\\')
+            continue;
+        escaped = true;
+        if (++p >= d->end)
+            return NULL;
+    }
+    if (p >= d->end)
+        return NULL;
+    if (cell >= d->shape.count)
+        return p;
+    d->cell[cell] = start;
+    d->len[cell] = (unsigned long)(p - start);
+    if (p - start == 2 && start[0] == '\\' && start[1] == 'N') {
+        d->cell[cell] = NULL;
+        d->len[cell] = 0;
+    } else if (escaped) {
+        decoder_todo(d, cell, WORK_ESCAPED);
+    }
+    return p;
+}
+
 /* An unquoted cell; returns what is behind it, NULL for more. */
 static const char *dialect_bare(struct decoder *d, const char *p, unsigned cell)
 {
@@ -72,7 +103,7 @@ static void dialect_finish(struct decoder *d)
 
         while (from < end) {
             const bool backslash = form->backslash && *from == '\\';
-            const size_t taken = backslash || *from == form->quote ? 2 : 1;
+            const size_t taken = backslash || (form->quote && *from == form->quote) ? 2 : 1;
 
             if (backslash)
                 *to++ = scan_unescaped(from[1]);
@@ -94,8 +125,11 @@ static enum scan_status dialect_line(struct decoder *d, const char **line, unsig
     d->todo_count = 0;
     d->inside = "a row";
     for (unsigned cell = 0;; cell++, p++) {
-        p = *p == form->quote && p < d->end ? dialect_quoted(d, p + 1, cell)
-                                            : dialect_bare(d, p, cell);
+        if (!form->quote)
+            p = dialect_escaped(d, p, cell);
+        else
+            p = *p == form->quote && p < d->end ? dialect_quoted(d, p + 1, cell)
+                                                : dialect_bare(d, p, cell);
         if (!p || p == d->end || (*p == '\r' && p + 1 == d->end))
             return SCAN_STATUS_MORE;
         if (*p == form->separator)

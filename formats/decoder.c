@@ -34,6 +34,7 @@ struct decoder *decoder_new(const struct decoder_params *p, struct source *sourc
     d->start_off = d->row_off = p->start_off;
     d->rows = p->start_row;
     d->inside = "a row";
+    d->text.max = SIZE_MAX / 4;
     if (p->start_off > 0)
         d->state = csv ? DECODER_CSV_ROWS : DECODER_SQL_NEXT_ROW;
     else if (csv)
@@ -53,6 +54,7 @@ void decoder_free(struct decoder *d)
     source_free(d->source);
     strbuf_release(&d->head);
     strbuf_release(&d->name);
+    strbuf_release(&d->text);
     free(d->cell);
     free(d->len);
     free(d->todo);
@@ -241,6 +243,8 @@ static enum err_code decoder_give(struct decoder *d, const char *start, struct r
         return err_set(err, ERR_LIMIT,
                        "file '%s', row %" PRIu64 ": %zu bytes, above the limit of %zu bytes",
                        d->file, d->rows + 1, (size_t)(d->pos - start), d->max_row);
+    if (d->shape.charsets && decoder_convert(d, err))
+        return err->code;
     d->rows++;
     d->row_off = d->base + (uint64_t)(d->pos - d->buf);
     *row = (struct row){.cell = d->cell, .len = d->len, .count = d->shape.count};

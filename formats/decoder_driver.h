@@ -68,6 +68,7 @@ struct decoder {
     unsigned todo_count;
     struct strbuf head; /* SQL: the last INSERT ... VALUES that was checked, to know it again */
     struct strbuf name; /* scratch */
+    struct strbuf text; /* cells that were converted */
 };
 
 enum scan_status csv_scan(struct decoder *d, struct err *err);
@@ -101,6 +102,9 @@ static inline bool decoder_word_byte(char c)
     return (u >= '0' && u <= '9') || ((u | 0x20) >= 'a' && (u | 0x20) <= 'z') || u == '_' ||
            u == '$' || u >= 0x80;
 }
+
+/* Cells in other character sets become UTF-8 (decoder_charset.c). */
+MUST_CHECK enum err_code decoder_convert(struct decoder *d, struct err *err);
 
 /* ASCII letters are equal in both cases; other bytes only to themselves. */
 bool decoder_name_equal(const char *a, const char *b, size_t b_len);

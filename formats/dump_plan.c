@@ -314,6 +314,7 @@ static void chunk_keep(struct plan_table *t, const struct chunk_record *from, st
     c = &t->t.chunks[t->t.chunk_count++];
     *c = (struct dump_chunk){
         .number = from->number,
+        .counted = true,
         .id = (uint64_t)from->table << 32 | from->number,
         .path = arena_strdup(arena, from->path),
         .rows = from->rows,

@@ -18,5 +18,7 @@ void dump_plan_free(struct dump_plan *plan);
  * as they are. */
 MUST_CHECK enum err_code dump_table_fill(struct dump_table *t, const struct table_record *r,
                                          struct arena *arena, struct err *err);
+/* The shape of what is dumped, from the model. */
+void dump_table_shape(struct dump_table *t, struct arena *arena);
 
 #endif

@@ -3,6 +3,7 @@
 #include "common/base/mem.h"
 #include "common/store/codec.h"
 #include "formats/dump_plan.h"
+#include "formats/foreign.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,13 +14,8 @@
 #define SEEK_FIXED_BYTES ((uint64_t)17)
 #define SEEK_FRAME_BYTES ((uint64_t)8)
 
-static enum err_code dump_check_open(const struct dump *d, uint64_t segments, bool allow_incomplete,
-                                     struct err *err)
+static enum err_code dump_check_open(const struct dump *d, bool allow_incomplete, struct err *err)
 {
-    if (segments == 0)
-        return err_set(err, ERR_STORE_NOT_FOUND,
-                       "%s has no ferry.manifest: it is not a dump, or one of another tool",
-                       d->store->text);
     if (!d->complete && !allow_incomplete)
         return err_set(err, ERR_DUMP_INCOMPLETE,
                        "the dump in %s has no end record: it is not finished", d->store->text);
@@ -40,12 +36,14 @@ enum err_code dump_open(struct store *s, bool allow_incomplete, struct dump **ou
     d->store = s;
     d->arena = arena_new();
     rc = manifest_read(s, dump_plan_add, plan, &segments, err);
-    if (!rc)
+    if (!rc && segments > 0)
         rc = dump_plan_finish(plan, err);
-    if (!rc)
+    if (!rc && segments == 0)
+        rc = foreign_open(d, err);
+    else if (!rc)
         rc = csv_dialect_parse(d->info.options, &d->dialect, err);
     if (!rc)
-        rc = dump_check_open(d, segments, allow_incomplete, err);
+        rc = dump_check_open(d, allow_incomplete, err);
     dump_plan_free(plan);
     if (rc)
         dump_free(d);
@@ -109,6 +107,8 @@ enum err_code dump_read_schema(const struct dump *d, const char *path, struct st
     if (!f)
         return err_set(err, ERR_DUMP_FILE_MISSING, "%s/%s is not in the manifest", d->store->text,
                        path);
+    if (d->foreign)
+        return foreign_read_schema(d, path, f->digest.bytes, out, err);
     rc = block_source_new(d->store, path, &f->digest, 0, true, &source, err);
     if (rc)
         return rc;
@@ -164,6 +164,31 @@ static enum err_code seek_find(const struct dump *d, const struct dump_chunk *c,
     return rc;
 }
 
+/* The file of another tool: nothing of it is recorded but its length, and a compressed one can be
+ * entered at its start only. */
+static enum err_code unchecked_open(const struct dump *d, const struct dump_chunk *c, uint64_t off,
+                                    struct source **out, uint64_t *raw_off, struct err *err)
+{
+    const struct codec *codec = codec_of_path(c->path);
+    const bool plain = strcmp(codec->name, "none") == 0;
+    struct source *source = NULL;
+    struct store_info info;
+    enum err_code rc = store_stat(d->store, c->path, &info, err);
+
+    if (rc == ERR_STORE_NOT_FOUND)
+        return err_set(err, ERR_DUMP_FILE_MISSING, "%s/%s is missing", d->store->text, c->path);
+    if (!rc && info.size != c->digest.bytes)
+        return err_set(err, ERR_CORRUPT, "%s/%s has %" PRIu64 " bytes now, it had %" PRIu64,
+                       d->store->text, c->path, info.size, c->digest.bytes);
+    if (!rc)
+        rc = store_open_read(d->store, c->path, plain ? off : 0, 0, &source, err);
+    if (rc)
+        return rc;
+    *out = codec->source_new(source);
+    *raw_off = plain ? off : 0;
+    return ERR_OK;
+}
+
 enum err_code dump_open_chunk(const struct dump *d, const struct dump_chunk *c, uint64_t off,
                               uint64_t rows, struct decoder **out, struct err *err)
 {
@@ -179,6 +204,12 @@ enum err_code dump_open_chunk(const struct dump *d, const struct dump_chunk *c, 
     struct source *source = NULL;
     enum err_code rc = ERR_OK;
 
+    if (!c->counted) {
+        rc = unchecked_open(d, c, off, &source, &params.raw_off, err);
+        if (!rc)
+            *out = decoder_new(&params, source, c->path);
+        return rc;
+    }
     if (off > c->raw_bytes || rows > c->rows)
         return err_set(err, ERR_CORRUPT,
                        "%s has %" PRIu64 " bytes and %" PRIu64

@@ -16,6 +16,8 @@ struct dump_chunk { /* an object with rows */
     uint64_t number; /* of the file in its table */
     uint64_t id;     /* unique in the dump: table id << 32 | number */
     const char *path;
+    bool counted; /* rows and raw_bytes are recorded; else `rows` is 0, `raw_bytes` a guess, and the
+                     digest holds nothing but the length */
     uint64_t rows, raw_bytes;
     unsigned epoch, span;
     struct bound lo, hi;
@@ -46,6 +48,7 @@ struct dump_table {
     size_t span_count;
     uint64_t rows, raw_bytes;
     unsigned from, to; /* the first and the last epoch of its chunks; 0: it has none */
+    bool rows_said; /* a dump of another tool that says how many: `rows`; its chunks do not */
     bool done;
     bool left_out; /* it could not be read: its rows are not in the dump, but its definition is */
 };
@@ -56,6 +59,9 @@ struct dump_database {
 
 struct dump {
     struct store *store; /* borrowed */
+    const char *foreign; /* "Dumpling", "mydumper": the tool that made it; NULL: ferry. Such a dump
+                            is complete, has one epoch at most, no spans and no checksums */
+    bool zone_unknown;   /* the time zone of TIMESTAMP values is nowhere written down */
     struct dump_record info;
     struct csv_dialect dialect; /* of CSV files */
     struct epoch_record *epochs;

@@ -95,7 +95,7 @@ static enum err_code key_fill(struct table *model, const struct table_record *r,
     return ERR_OK;
 }
 
-static void shape_fill(struct dump_table *t, struct arena *arena)
+void dump_table_shape(struct dump_table *t, struct arena *arena)
 {
     const struct table *model = &t->model;
     unsigned *dumped = zeroed(arena, model->column_count, sizeof *dumped);
@@ -136,6 +136,6 @@ enum err_code dump_table_fill(struct dump_table *t, const struct table_record *r
     rc = key_fill(&t->model, r, arena, err);
     if (rc)
         return rc;
-    shape_fill(t, arena);
+    dump_table_shape(t, arena);
     return ERR_OK;
 }

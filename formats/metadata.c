@@ -79,8 +79,7 @@ static char *line_take(char **next)
     return line;
 }
 
-/* "2020-11-10 10:40:19", local time. */
-static bool time_parse(const char *text, int64_t *utc_us)
+bool metadata_time_parse(const char *text, int64_t *utc_us)
 {
     static const char form[] = "dddd-dd-dd dd:dd:dd";
     int part[6] = {0};
@@ -156,9 +155,9 @@ static enum err_code line_parse(char *line, char **next, struct metadata *m, boo
 
     if (label_skip(line, HEADING) || label_skip(line, HEADING_84))
         return position_parse(next, strstr(line, AFTER) ? &m->after : &m->source, err);
-    if (started && !time_parse(started, &m->started_us))
+    if (started && !metadata_time_parse(started, &m->started_us))
         return err_set(err, ERR_FORMAT, "metadata: '%s' is not a time", started);
-    if (ended && !time_parse(ended, &m->finished_us))
+    if (ended && !metadata_time_parse(ended, &m->finished_us))
         return err_set(err, ERR_FORMAT, "metadata: '%s' is not a time", ended);
     if (ended)
         *finished = true;

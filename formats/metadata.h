@@ -50,4 +50,7 @@ void metadata_ini_end(const struct metadata *m, struct strbuf *out);
  * which is changed. */
 MUST_CHECK enum err_code metadata_parse(char *text, struct metadata *m, struct err *err);
 
+/* "2020-11-10 10:40:19", local time. false: it is none, *utc_us may have been set. */
+bool metadata_time_parse(const char *text, int64_t *utc_us);
+
 #endif

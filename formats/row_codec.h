@@ -23,11 +23,22 @@
 
 enum row_format { ROW_FORMAT_SQL, ROW_FORMAT_CSV };
 
+/* The character set of a text cell's bytes in a file that mydumper wrote; ferry and Dumpling write
+ * UTF-8. */
+enum cell_charset {
+    CELL_CHARSET_UTF8, /* ASCII too, and bytes */
+    CELL_CHARSET_LATIN1,
+    CELL_CHARSET_OTHER, /* one that holds ASCII as it is */
+    CELL_CHARSET_WIDE   /* one that does not */
+};
+
 struct row_shape { /* what both sides know of a table's rows; borrowed, must outlive the codec */
     const char *table; /* for the INSERT statement; without the database, as Dumpling writes it */
     const char *const *columns; /* names of the dumped columns, in order */
     const enum cell_form *forms;
     unsigned count;
+    const enum cell_charset *charsets; /* NULL: all are UTF-8; latin1 is converted, of the others
+                                          what is not ASCII is refused */
 };
 
 struct encoder;

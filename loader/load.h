@@ -29,7 +29,8 @@ struct load_config { /* const once load_run has it; strings are borrowed */
     bool no_schemas; /* tables are there already */
     bool no_data, no_views;
     bool no_resume;
-    const char *meta_schema; /* NULL: ferry_meta */
+    const char *meta_schema;     /* NULL: ferry_meta */
+    const char *input_time_zone; /* of TIMESTAMP values in a dump that does not say; NULL: none */
     bool dry_run;
 };
 

@@ -96,6 +96,16 @@ MUST_CHECK enum err_code plan_progress(struct load_run *run, bool *finished, str
 void plan_order(struct load_run *run);
 void plan_release(struct load_run *run);
 
+/* ---- foreign.c: dumps of other tools; without effect on ferry's own ---- */
+/* Refuses what would be guessed, says what is not known. */
+MUST_CHECK enum err_code foreign_plan(struct load_run *run, struct err *err);
+/* The files have the sizes they had when this load began; needs the state. */
+MUST_CHECK enum err_code foreign_same_files(struct load_run *run, struct err *err);
+/* When all files are loaded: as many rows as the tool says. */
+MUST_CHECK enum err_code foreign_rows(const struct load_run *run, struct err *err);
+/* A worker's new connection gets the dump's time zone. */
+MUST_CHECK enum err_code worker_zone(const struct load_run *run, struct conn *c, struct err *err);
+
 /* ---- target.c ---- */
 /* Reads the target's tables of the dump's databases, all at once, and finds each picked one. */
 MUST_CHECK enum err_code target_read(struct load_run *run, struct err *err);

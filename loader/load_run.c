@@ -107,6 +107,8 @@ static enum err_code step_state(struct load_run *run, struct err *err)
 
 static enum err_code step_progress(struct load_run *run, struct err *err)
 {
+    if (foreign_same_files(run, err))
+        return err->code;
     return plan_progress(run, &run->report->nothing_to_do, err);
 }
 
@@ -186,7 +188,7 @@ static enum err_code load_schema(struct load_run *run, struct err *err)
 
 static enum err_code load_finish(struct load_run *run, struct err *err)
 {
-    if (load_step(run, step_rows_done, err))
+    if (foreign_rows(run, err) || load_step(run, step_rows_done, err))
         return err->code;
     fault_point("load.before-done");
     if (load_step(run, step_done, err))

@@ -60,7 +60,7 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
     if (run->table_count == 0 && config->filter_count > 0 && run->dump->table_count > 0)
         return err_set(err, ERR_DUMP_NO_TABLES, "none of the dump's %zu tables matches the filter",
                        run->dump->table_count);
-    return ERR_OK;
+    return foreign_plan(run, err);
 }
 
 /* ---- progress of earlier runs ---- */
@@ -137,14 +137,14 @@ static enum err_code plan_chunk(struct load_run *run, struct load_table *t,
                                 const struct dump_chunk *c, const struct chunk_state *k,
                                 struct err *err)
 {
-    if (k && (k->rows_done > c->rows || (k->done && k->rows_done != c->rows)))
+    if (k && c->counted && (k->rows_done > c->rows || (k->done && k->rows_done != c->rows)))
         return err_set(err, ERR_LOAD_STATE,
                        "%s: the state says that %llu rows of '%s' are loaded, which has %llu",
                        t->label, (unsigned long long)k->rows_done, c->path,
                        (unsigned long long)c->rows);
     if (k) {
         t->rows_before += k->rows_done;
-        t->bytes_before += k->done ? c->raw_bytes : k->raw_off;
+        t->bytes_before += k->done && c->counted ? c->raw_bytes : k->raw_off;
         t->files_before += k->done;
     }
     if (!k || !k->done)

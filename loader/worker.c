@@ -26,7 +26,11 @@ static enum err_code worker_connect(struct worker *w, struct err *err)
         worker_disconnect(w);
     if (w->conn)
         return ERR_OK;
-    return conn_open(w->run->url, CONN_TARGET, "load", &w->conn, err);
+    if (conn_open(w->run->url, CONN_TARGET, "load", &w->conn, err))
+        return err->code;
+    if (worker_zone(w->run, w->conn, err))
+        worker_disconnect(w);
+    return err->code;
 }
 
 /* Waits before the next try. An error ends the tries: the last one's, or ERR_INTERRUPTED. */
@@ -157,6 +161,8 @@ static enum err_code worker_look(const struct worker *w, struct err *err)
     const struct batch *b = &w->batch;
     uint64_t rows = b->first_row + b->rows;
 
+    if (!w->chunk->counted)
+        return ERR_OK;
     if (rows > w->chunk->rows || (b->last && rows != w->chunk->rows))
         return err_set(err, ERR_CORRUPT,
                        "'%s' holds %s %" PRIu64 " rows, the manifest says %" PRIu64, w->chunk->path,
@@ -173,7 +179,7 @@ static enum err_code worker_rows(struct worker *w, struct decoder *d, struct err
     do {
         if (batch_fill(b, d, err) || worker_look(w, err) || worker_commit(w, err))
             return err->code;
-        worker_count(w, b->last ? w->chunk->raw_bytes - bytes : b->raw_off - bytes);
+        worker_count(w, (b->last && w->chunk->counted ? w->chunk->raw_bytes : b->raw_off) - bytes);
         bytes = b->raw_off;
     } while (!b->last && !load_stopped(w->run));
     return ERR_OK;

@@ -29,7 +29,8 @@ struct verify_report {
     uint64_t files, rows, raw_bytes, stored_bytes; /* that were found right */
     uint64_t tables;                               /* that are done; views and sequences too */
     bool complete;                                 /* has its end record */
-    char *left_out; /* lines that name what the dump does without; NULL: nothing */
+    char *left_out;      /* lines that name what the dump does without; NULL: nothing */
+    const char *foreign; /* the tool that made it, without checksums; static; NULL: ferry */
     char uuid[37];
 };
 

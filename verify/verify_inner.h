@@ -15,6 +15,7 @@ struct verify_run {
     unsigned max_faults;
     const struct dump_chunk **chunks; /* what the threads go through, behind dump->files */
     size_t chunk_count;
+    uint64_t *rows; /* of each chunk that could be read; written by the thread that read it */
     atomic_size_t next;
     pthread_mutex_t lock; /* report */
 };
@@ -45,7 +46,5 @@ bool verify_range_holds(const struct verify_range *r, const struct row *row);
 /* ---- listing.c ---- */
 /* Files without a record, paths with two, schema files and `metadata` that should be there. */
 MUST_CHECK enum err_code verify_listing(struct verify_run *run, struct err *err);
-/* Whether anything in the store has the name of a dump's file. */
-MUST_CHECK enum err_code verify_has_files(struct store *s, bool *has, struct err *err);
 
 #endif

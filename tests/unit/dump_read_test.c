@@ -450,7 +450,7 @@ static void write_chunk(struct store *s, struct made *made)
 {
     const char *columns[] = {"id", "note", "bin"};
     const enum cell_form forms[] = {CELL_NUMBER, CELL_TEXT, CELL_BYTES};
-    const struct row_shape shape = {"t", columns, forms, 3};
+    const struct row_shape shape = {.table = "t", .columns = columns, .forms = forms, .count = 3};
     bool csv = strcmp(made->format, "csv") == 0;
     struct encoder *e = encoder_new(csv ? ROW_FORMAT_CSV : ROW_FORMAT_SQL, &shape, 100000);
     struct compression c;

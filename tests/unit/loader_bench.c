@@ -100,7 +100,8 @@ static uint64_t gen_table(struct store *s, struct manifest *m, const struct gen_
     struct record done = {.kind = RECORD_TABLE_DONE, .u.table_done = {.table = id}};
     const char *names[COLUMNS_MAX];
     enum cell_form forms[COLUMNS_MAX];
-    struct row_shape shape = {t->name, names, forms, t->column_count};
+    struct row_shape shape = {
+        .table = t->name, .columns = names, .forms = forms, .count = t->column_count};
     struct strbuf path = {0};
     struct err err = ERR_INIT;
 

@@ -1,0 +1,6 @@
+/*!40101 SET NAMES binary*/;
+SET FOREIGN_KEY_CHECKS=0;
+CREATE TABLE `odd.name/%` (
+  `a` int(11) DEFAULT NULL,
+  `b` text DEFAULT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
