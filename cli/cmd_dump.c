@@ -15,9 +15,10 @@ struct dump_opts {
     const char *output, *compress, *definer, *throttle;
     struct opt_list filters, where, columns, rows_limit;
     struct csv_opts csv;
-    unsigned threads, max_epochs;
-    uint64_t chunk_bytes, statement_bytes, lock_wait_us, rate_bytes, reconnect_us;
-    int format, consistency, metadata, on_table_error;
+    unsigned threads, max_epochs, long_query_s, long_query_retries, long_query_interval_s;
+    uint64_t chunk_bytes, statement_bytes, lock_wait_us, lock_attempt_us, rate_bytes, reconnect_us;
+    int format, consistency, metadata, on_table_error, ddl_lock, non_transactional;
+    bool kill_long_queries;
     bool case_sensitive, no_data, no_schemas, no_views, triggers, routines, events, resume, restart,
         yes, take_over, dry_run;
 };
@@ -26,6 +27,8 @@ static const char *const table_error_words[] = {"stop", "skip", NULL};
 static const char *const format_words[] = {"sql", "csv", NULL};
 static const char *const metadata_words[] = {"dumpling", "mydumper", NULL};
 static const char *const consistency_words[] = {"auto", "flush", "lock", "none", NULL};
+static const char *const ddl_lock_words[] = {"auto", "always", "no", NULL};
+static const char *const non_transactional_words[] = {"refuse", "lock", NULL};
 
 #define FIELD(f) offsetof(struct dump_opts, f)
 static const struct opt dump_opts_table[] = {
@@ -46,12 +49,34 @@ static const struct opt dump_opts_table[] = {
      "values in one data file, about (64MiB)", NULL, 1024, (uint64_t)1 << 40, false},
     {"statement-size", 's', OPT_SIZE, FIELD(statement_bytes), "BYTES",
      "longest INSERT statement, one row at least (1000000)", NULL, 1024, (uint64_t)1 << 30, false},
-    {"consistency", 0, OPT_ENUM, FIELD(consistency), "auto|flush|none",
-     "how the snapshot is taken: flush is a short global read lock, none takes no lock; auto is "
-     "flush, never none (auto)",
+    {"consistency", 0, OPT_ENUM, FIELD(consistency), "auto|flush|lock|none",
+     "how the snapshot is taken: under a short global read lock (flush), under read locks on the "
+     "dumped tables (lock), or without (none); auto is flush, or lock where flush is refused, "
+     "never none (auto)",
      consistency_words, 0, 0, false},
     {"lock-wait", 0, OPT_DURATION, FIELD(lock_wait_us), "TIME",
-     "how long the global read lock may be waited for (60s)", NULL, 1000000, 0, false},
+     "how long a lock is tried for, in all (60s)", NULL, 1000000, 0, false},
+    {"lock-wait-timeout", 0, OPT_DURATION, FIELD(lock_attempt_us), "TIME",
+     "how long one attempt may wait for a lock, as writers wait behind it; then they go on for as "
+     "long (5s)",
+     NULL, 1000000, (uint64_t)3600 * 1000000, false},
+    {"long-query-guard", 0, OPT_UINT, FIELD(long_query_s), "SECONDS",
+     "ask for no global read lock while a query runs for so long; 0 does not look (60)", NULL, 0, 0,
+     false},
+    {"long-query-retries", 0, OPT_UINT, FIELD(long_query_retries), "N",
+     "look again so often for long queries before refusing (0)", NULL, 0, 0, false},
+    {"long-query-retry-interval", 0, OPT_UINT, FIELD(long_query_interval_s), "SECONDS",
+     "wait so long between two looks (60)", NULL, 1, 86400, false},
+    {"kill-long-queries", 0, OPT_BOOL, FIELD(kill_long_queries), NULL,
+     "KILL the queries that the guard finds", NULL, 0, 0, false},
+    {"ddl-lock", 0, OPT_ENUM, FIELD(ddl_lock), "auto|always|no",
+     "keep DDL out while the dump runs (LOCK INSTANCE FOR BACKUP, BACKUP STAGE): where it can be "
+     "had, or no dump without it, or not at all (auto)",
+     ddl_lock_words, 0, 0, false},
+    {"non-transactional", 0, OPT_ENUM, FIELD(non_transactional), "refuse|lock",
+     "tables of MyISAM, Aria, MEMORY, CSV, ARCHIVE: refuse them, or read them under the lock while "
+     "writers wait (refuse)",
+     non_transactional_words, 0, 0, false},
     {"on-table-error", 0, OPT_ENUM, FIELD(on_table_error), "stop|skip",
      "a table that cannot be read: stop, or leave it out, name it, and end with exit status 6 "
      "(stop)",
@@ -111,12 +136,11 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         return err_set(err, ERR_USAGE, "no output: give --output FOLDER");
     if (o->no_data && o->no_schemas)
         return err_set(err, ERR_USAGE, "--no-data and --no-schemas leave nothing to dump");
+    if (o->ddl_lock == DDL_LOCK_ALWAYS && o->consistency == CONSISTENCY_NONE)
+        return err_set(err, ERR_USAGE, "--consistency none takes no lock, not --ddl-lock always's");
     if (o->restart && !o->yes)
         return err_set(err, ERR_USAGE, "--restart throws the dump in '%s' away: say --yes with it",
                        o->output);
-    if (o->consistency == CONSISTENCY_LOCK)
-        return err_set(err, ERR_USAGE,
-                       "--consistency lock is not there yet: use flush (wants RELOAD) or none");
     *config = (struct dump_config){
         .filters = o->filters.items,
         .filter_count = o->filters.count,
@@ -127,6 +151,13 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         .format = o->format == 0 ? ROW_FORMAT_SQL : ROW_FORMAT_CSV,
         .consistency = (enum dump_consistency)o->consistency,
         .lock_wait_us = o->lock_wait_us,
+        .lock_attempt_us = o->lock_attempt_us,
+        .long_query_s = o->long_query_s,
+        .long_query_retries = o->long_query_retries,
+        .long_query_interval_s = o->long_query_interval_s,
+        .kill_long_queries = o->kill_long_queries,
+        .ddl_lock = (enum dump_ddl_lock)o->ddl_lock,
+        .lock_tables_read = o->non_transactional == 1,
         .no_data = o->no_data,
         .no_schemas = o->no_schemas,
         .no_views = o->no_views,
@@ -159,6 +190,7 @@ static void report_print(const struct dump_report *r)
 {
     struct closing_row *rows = xcalloc(r->table_count + 1, sizeof(*rows));
     const struct closing_step steps[] = {{"plan", r->plan_us},
+                                         {"waiting for locks", r->lock_wait_us},
                                          {"under lock", r->lock_us},
                                          {"data", r->data_us},
                                          {"all", r->total_us}};
@@ -173,13 +205,19 @@ static void report_print(const struct dump_report *r)
     size_text(r->stored_bytes, size);
     (void)printf("dump %s: %s in files, consistency %s, epoch %u\n", r->uuid, size, r->consistency,
                  r->epoch);
+    if (r->consistency_why)
+        (void)printf("consistency: %s (%s)\n", r->consistency, r->consistency_why);
+    if (r->ddl)
+        (void)printf("DDL: %s\n", r->ddl);
     if (r->log_file)
         (void)printf("position: %s:%" PRIu64 "%s%s\n", r->log_file, r->log_pos,
                      r->gtid && r->gtid[0] ? ", GTID " : "", r->gtid ? r->gtid : "");
     else
-        (void)puts("position: none (the source writes no binlog)");
+        (void)printf("position: none (%s)\n", r->position_hidden ? "the account may not read it"
+                                                                 : "the source writes no binlog");
     if (r->left_out)
-        (void)printf("left out: %" PRIu64 " objects that could not be read, named above\n",
+        (void)printf("left out: %" PRIu64
+                     " objects that could not be read or were dropped meanwhile, named above\n",
                      r->left_out);
 }
 
@@ -228,6 +266,9 @@ enum err_code command_dump(struct command_context *ctx, struct err *err)
                              .statement_bytes = 1000000,
                              .lock_wait_us = 60000000,
                              .reconnect_us = 600000000,
+                             .lock_attempt_us = 5000000,
+                             .long_query_s = 60,
+                             .long_query_interval_s = 60,
                              .definer = "keep",
                              .csv = CSV_OPTS_DEFAULT,
                              .triggers = true,

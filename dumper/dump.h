@@ -19,6 +19,13 @@
 
 enum dump_consistency { CONSISTENCY_AUTO, CONSISTENCY_FLUSH, CONSISTENCY_LOCK, CONSISTENCY_NONE };
 
+enum dump_ddl_lock {                  /* keeping DDL out while the dump runs */
+                     DDL_LOCK_AUTO,   /* where it can be had; only for a moment where writers would
+                                         wait for it */
+                     DDL_LOCK_ALWAYS, /* or no dump */
+                     DDL_LOCK_NO
+};
+
 enum dump_metadata { METADATA_DUMPLING, METADATA_MYDUMPER };
 
 struct dump_list {
@@ -37,10 +44,16 @@ struct dump_config {            /* const once dump_run has it; strings are borro
     struct csv_dialect dialect; /* all zero: the default */
     struct compression compression;
     enum dump_consistency consistency;
-    uint64_t lock_wait_us;         /* how long FLUSH TABLES WITH READ LOCK may wait; default 60 s */
-    uint64_t rate_bytes;           /* per second over all threads, before compression; 0: any */
-    bool skip_tables;              /* go on without a table that cannot be read */
-    struct throttle_rule throttle; /* without a name: none */
+    enum dump_ddl_lock ddl_lock;
+    uint64_t lock_wait_us;    /* how long a lock is tried for, in all; default 60 s */
+    uint64_t lock_attempt_us; /* how long one attempt may wait, writers behind it; default 5 s */
+    unsigned long_query_s; /* no global read lock while a query runs for so long; 0: look at none */
+    unsigned long_query_retries, long_query_interval_s;
+    bool kill_long_queries;
+    bool lock_tables_read; /* read tables that no snapshot holds under the lock; else refuse */
+    uint64_t rate_bytes;   /* per second over all threads, before compression; 0: any */
+    bool skip_tables;      /* go on without a table that cannot be read */
+    struct throttle_rule throttle;               /* without a name: none */
     struct dump_list where, columns, rows_limit; /* "DB.TABLE=...": any makes the dump partial */
     bool no_data, no_schemas, no_views;
     bool no_triggers, no_routines, no_events;
@@ -65,9 +78,13 @@ struct dump_report { /* owned by the caller: dump_report_release */
     uint64_t rows, raw_bytes, stored_bytes, files;
     uint64_t left_out; /* objects that could not be read, and were named in the log */
     uint64_t plan_us, lock_us, data_us, total_us; /* wall */
-    unsigned epoch;                               /* of this run */
-    char *consistency;                            /* what was taken, "flush" */
-    char *log_file;                               /* position of the first epoch; NULL: none */
+    uint64_t lock_wait_us;                        /* that the lock was waited for; within plan_us */
+    char *consistency_why;                        /* why it was taken; NULL: nothing was */
+    char *ddl;            /* what kept DDL out, or why not; NULL: not asked */
+    bool position_hidden; /* there may be a position, but the account may not read it */
+    unsigned epoch;       /* of this run */
+    char *consistency;    /* what was taken, "flush" */
+    char *log_file;       /* position of the first epoch; NULL: none */
     uint64_t log_pos;
     char *gtid;
     char uuid[37];

@@ -23,7 +23,9 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/rate.h"
+#include "dumper/ddl_lock.h"
 #include "dumper/epochs.h"
+#include "dumper/lock.h"
 #include "formats/file_names.h"
 
 #include <openssl/evp.h>
@@ -137,6 +139,13 @@ static enum err_code run_begin(struct dump_run *run, struct err *err)
     return rc ? rc : manifest_flush(run->manifest, err);
 }
 
+static void run_lock_lost(void *ctx, const struct err *err)
+{
+    log_event(LOG_ERROR, "dump.lock.lost", F_STR("cause", err->msg),
+              F_STR("message", "a connection that held the read lock is lost"));
+    run_stop(ctx);
+}
+
 static enum err_code run_epoch(struct dump_run *run, struct err *err)
 {
     struct record r = {.kind = RECORD_EPOCH};
@@ -150,7 +159,8 @@ static enum err_code run_epoch(struct dump_run *run, struct err *err)
         .gtid = run->position.file && run->position.gtid ? xstrdup(run->position.gtid) : NULL,
         .at_us = clock_utc_us(),
         .tables = run->plan.table_total,
-        .data_bytes = run->plan.bytes};
+        .data_bytes = run->plan.bytes,
+        .lock_us = run->held.kind ? 0 : run->lock_us};
     r.u.epoch.replica = dumper_replica_detach(run, &r.u.epoch.replica_count);
     if (run_record(run, &r, err))
         return err->code;
@@ -187,6 +197,36 @@ static enum err_code run_stop_reason(struct dump_run *run, struct err *err)
     return rc ? rc : dumper_stop_error(run, err);
 }
 
+/* Tables that no snapshot holds: all of them, and writers wait meanwhile. */
+static enum err_code run_read_locked(struct dump_run *run, struct err *err)
+{
+    struct pool *pool = NULL;
+    enum err_code rc = dumper_lock_rest(run, run_lock_lost, err);
+
+    if (rc)
+        return rc;
+    run->under_lock = true;
+    run->queue = span_queue_new(run->plan.tables, run->plan.locked, &run->stop, run->cancel);
+    rc = pool_start(&pool, "dump", run->config->threads, dumper_worker_main, run_stop, run, err);
+    if (!rc)
+        rc = pool_join(pool, err);
+    span_queue_free(run->queue);
+    run->queue = NULL;
+    run->under_lock = false;
+    dumper_lock_rest_end(run);
+    if (!rc) /* also when the lock was lost, at which the workers stop */
+        rc = dumper_unlock(run, err);
+    if (!rc)
+        rc = run_stop_reason(run, err);
+    if (rc)
+        return rc;
+    dumper_ddl_snapshots_open(run);
+    log_event(LOG_INFO, "dump.locked.read", F_U64("tables", run->plan.locked),
+              F_U64("lock_us", run->lock_us),
+              F_STR("message", "the tables without transactions are read; writers go on"));
+    return ERR_OK;
+}
+
 static enum err_code run_read(struct dump_run *run, struct err *err)
 {
     struct err schema_err = ERR_INIT;
@@ -194,8 +234,14 @@ static enum err_code run_read(struct dump_run *run, struct err *err)
     enum err_code schema;
     enum err_code rc;
 
-    run->queue = span_queue_new(run->plan.tables, run->plan.count, &run->stop, run->cancel);
-    if (run->plan.count) {
+    if (run->held.kind) {
+        rc = run_read_locked(run, err);
+        if (rc)
+            return rc;
+    }
+    run->queue = span_queue_new(run->plan.tables + run->plan.locked,
+                                run->plan.count - run->plan.locked, &run->stop, run->cancel);
+    if (run->plan.count > run->plan.locked) {
         rc =
             pool_start(&pool, "dump", run->config->threads, dumper_worker_main, run_stop, run, err);
         if (rc)
@@ -220,6 +266,18 @@ static enum err_code run_read(struct dump_run *run, struct err *err)
     return rc;
 }
 
+/* All is read. */
+static void run_ddl_end(struct dump_run *run)
+{
+    struct strbuf text = {0};
+
+    dumper_ddl_text(run, &text);
+    if (text.len)
+        run->ddl_text = strbuf_detach(&text);
+    strbuf_release(&text);
+    dumper_ddl_unlock(run);
+}
+
 /* Snapshot and rows; without any table that is not finished there is nothing to be consistent
  * with. */
 static enum err_code run_data(struct dump_run *run, struct dump_report *report, struct err *err)
@@ -227,7 +285,7 @@ static enum err_code run_data(struct dump_run *run, struct dump_report *report, 
     uint64_t since = clock_mono_us();
     enum err_code rc = ERR_OK;
 
-    run->lock_us = 0;
+    run->lock_us = run->lock_wait_us = 0;
     if (run->plan.count || !run->ledger->epochs) {
         rc = dumper_check_epochs(run, err);
         if (!rc)
@@ -242,16 +300,19 @@ static enum err_code run_data(struct dump_run *run, struct dump_report *report, 
         run->epoch = run->ledger->epochs;
     }
     report->plan_us += clock_mono_us() - since - run->lock_us;
-    report->lock_us += run->lock_us;
     since = clock_mono_us();
     if (!rc) {
         run_start_progress(run);
         rc = run_read(run, err);
     }
     report->data_us += clock_mono_us() - since;
+    report->lock_us += run->lock_us;
+    report->lock_wait_us += run->lock_wait_us;
     throttle_stop(run->throttle);
     run->throttle = NULL;
     dumper_disconnect(run);
+    if (!rc) /* else it is kept out until the next epoch */
+        run_ddl_end(run);
     return rc;
 }
 
@@ -326,6 +387,8 @@ static enum err_code run_once(struct dump_run *run, struct dump_report *report, 
     if (!rc)
         rc = dumper_same_source(run, err);
     if (!rc)
+        rc = dumper_ddl_lock(run, err);
+    if (!rc)
         rc = dumper_plan(run, err);
     if (!rc)
         rc = run_begin(run, err);
@@ -393,8 +456,11 @@ static void run_release(struct dump_run *run)
     if (manifest_close(run->manifest, &ignored))
         log_event(LOG_DEBUG, "dump.manifest.close", F_STR("message", ignored.msg));
     dumper_let_go(run);
+    dumper_ddl_unlock(run);
     lease_release(run->lease);
     ledger_free(run->ledger);
+    free(run->consistency_why);
+    free(run->ddl_text);
     free(run->options);
     rate_free(run->rate);
     pthread_mutex_destroy(&run->lock);

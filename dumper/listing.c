@@ -4,7 +4,7 @@
  * table's place) is seen when it is begun. */
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
-#include "dumper/run.h"
+#include "dumper/skip.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +80,13 @@ enum err_code dumper_same_objects(struct dump_run *run, struct err *err)
             rc = object_row(run, &row, seen, err);
     }
     result_free(r);
+    for (size_t i = 0; !rc && i < run->plan.count; i++) {
+        bool *one = &seen[run->plan.tables[i].table - schema->tables];
+
+        if (!*one)
+            dumper_vanished(run, &run->plan.tables[i]);
+        *one = true;
+    }
     for (size_t i = 0; !rc && i < schema->table_count; i++)
         if (!seen[i])
             rc = objects_changed(schema->tables[i].db, schema->tables[i].name, "dropped", err);

@@ -19,6 +19,8 @@ enum err_code dumper_give_way(struct worker *w, bool idle, struct err *err)
     uint64_t spoke = clock_mono_us();
     enum err_code rc = ERR_OK;
 
+    if (w->run->under_lock) /* others wait for it */
+        return ERR_OK;
     while (!rc && throttle_pauses(w->run->throttle)) {
         if (dumper_stopped(w->run) || !clock_sleep(LOOK_US, w->run->cancel))
             return manners_stop(w, err);
@@ -33,8 +35,11 @@ enum err_code dumper_give_way(struct worker *w, bool idle, struct err *err)
 enum err_code dumper_keep_rate(struct worker *w, uint64_t bytes, struct err *err)
 {
     uint64_t now = clock_mono_us();
-    const uint64_t until = now + rate_take(w->run->rate, bytes, now);
+    uint64_t until;
 
+    if (w->run->under_lock)
+        return ERR_OK;
+    until = now + rate_take(w->run->rate, bytes, now);
     for (; now < until; now = clock_mono_us()) {
         const uint64_t left = until - now;
 

@@ -5,6 +5,7 @@
 #include "common/mysql/ident.h"
 #include "common/schema/read.h"
 #include "common/schema/select.h"
+#include "dumper/engines.h"
 #include "dumper/partial.h"
 #include "formats/file_names.h"
 
@@ -44,62 +45,39 @@ static bool plan_has_rows(const struct table *t)
     return t->kind == TABLE_BASE || t->kind == TABLE_VERSIONED;
 }
 
-/* The names of engines with transactions, each between commas. */
-static enum err_code plan_read_engines(struct dump_run *run, struct strbuf *engines,
-                                       struct err *err)
-{
-    struct result *r = NULL;
-    struct row row;
-    bool more = true;
-    enum err_code rc;
-
-    rc = conn_queryz(run->control,
-                     "SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'YES'", &r,
-                     err);
-    strbuf_addch(engines, ',');
-    while (!rc && more) {
-        rc = result_next(r, &row, &more, err);
-        if (!rc && more && row.cell[0]) {
-            for (unsigned long i = 0; i < row.len[0]; i++)
-                strbuf_addch(engines, row.cell[0][i]);
-            strbuf_addch(engines, ',');
-        }
-    }
-    result_free(r);
-    return rc;
-}
-
-static bool plan_engine_known(const struct strbuf *engines, const char *engine)
-{
-    size_t len = strlen(engine);
-
-    for (const char *at = strbuf_str(engines); *at; at++)
-        if (*at == ',' && strncasecmp(at + 1, engine, len) == 0 && at[1 + len] == ',')
-            return true;
-    return false;
-}
-
-/* A snapshot holds tables of transactional engines only. */
+/* A snapshot holds tables of transactional engines only; others stand still under the lock, if
+ * their rows are on this server. */
 static enum err_code plan_check_engines(struct dump_run *run, struct err *err)
 {
-    struct strbuf engines = {0};
+    const bool lock = run->config->lock_tables_read;
     struct names bad = {0};
+    struct names foreign = {0};
     enum err_code rc = ERR_OK;
 
     if (run->config->consistency == CONSISTENCY_NONE || run->config->no_data)
         return ERR_OK;
-    rc = plan_read_engines(run, &engines, err);
-    for (size_t i = 0; !rc && i < run->plan.count; i++) {
+    for (size_t i = 0; i < run->plan.count; i++) {
         const struct table *t = run->plan.tables[i].table;
+        const enum engine_class class = engine_class_of(t->engine);
 
-        if (!t->engine || !plan_engine_known(&engines, t->engine))
-            names_add(&bad, t, t->engine ? t->engine : "no engine");
+        if (class == ENGINE_FOREIGN)
+            names_add(&foreign, t, t->engine ? t->engine : "no engine");
+        else if (class == ENGINE_LOCKED && !lock)
+            names_add(&bad, t, t->engine);
+        else if (class == ENGINE_LOCKED)
+            run->plan.locked++;
     }
-    if (!rc && bad.count)
-        rc = err_set(err, ERR_DUMP_ENGINE, "of an engine without transactions: %s",
+    if (foreign.count)
+        rc = err_set(err, ERR_DUMP_ENGINE,
+                     "of an engine that no snapshot and no lock on this server holds: %s",
+                     names_text(&foreign));
+    else if (bad.count)
+        rc = err_set(err, ERR_DUMP_ENGINE,
+                     "of an engine without transactions: %s (--non-transactional lock reads them "
+                     "while writers wait)",
                      names_text(&bad));
-    strbuf_release(&engines);
     strbuf_release(&bad.text);
+    strbuf_release(&foreign.text);
     return rc;
 }
 
@@ -168,7 +146,8 @@ static enum err_code plan_choose_key(struct plan_table *p, struct err *err)
         return ERR_OK;
     }
     p->key = table_best_key(t);
-    if (!plan_key_usable(t, p->key) || p->limit) /* a limit is of one cursor */
+    if (!plan_key_usable(t, p->key) || p->limit /* a limit is of one cursor */
+        || !engine_keys_unique(t->engine))
         p->key = NULL;
     return ERR_OK;
 }
@@ -198,13 +177,18 @@ static enum err_code plan_add(struct dump_run *run, const struct table *t, struc
     return ERR_OK;
 }
 
-/* Largest first, so that no worker is left with a large one at the end. */
+/* Those that no snapshot holds come first; then the largest, so that no worker is left with one at
+ * the end. */
 static int plan_compare(const void *a, const void *b)
 {
     const struct table *x = ((const struct plan_table *)a)->table;
     const struct table *y = ((const struct plan_table *)b)->table;
+    const bool x_held = engine_class_of(x->engine) == ENGINE_SNAPSHOT;
+    const bool y_held = engine_class_of(y->engine) == ENGINE_SNAPSHOT;
     int order;
 
+    if (x_held != y_held)
+        return x_held ? 1 : -1;
     if (x->data_bytes != y->data_bytes)
         return x->data_bytes < y->data_bytes ? 1 : -1;
     order = strcmp(x->db, y->db);

@@ -20,6 +20,7 @@ struct plan {
     struct schema *schema;
     struct plan_table *tables; /* with rows, not done yet; the largest first */
     size_t count;
+    size_t locked; /* the first so many are to be read under the lock: no snapshot holds them */
     struct plan_table *others; /* views and sequences */
     size_t other_count;
     size_t table_total; /* tables with rows, done ones too */

@@ -98,6 +98,9 @@ void dumper_report(const struct dump_run *run, struct dump_report *report)
         report->files += t->files;
     }
     report->files += l->file_count;
+    report->consistency_why = report_text(run->consistency_why);
+    report->ddl = report_text(run->ddl_text);
+    report->position_hidden = run->position_hidden;
     report->left_out = run->left_out + l->left_out;
     report->epoch = run->epoch;
     report->consistency = report_text(first->consistency);
@@ -115,6 +118,8 @@ void dump_report_release(struct dump_report *r)
     }
     free(r->tables);
     free(r->consistency);
+    free(r->consistency_why);
+    free(r->ddl);
     free(r->log_file);
     free(r->gtid);
     *r = (struct dump_report){0};

@@ -174,11 +174,12 @@ static enum err_code resume_check_options(const struct dump_run *run, struct err
 static enum err_code resume_check_consistency(const struct dump_run *run, struct err *err)
 {
     const char *then = run->ledger->first.consistency;
-    const char *now = run->config->consistency == CONSISTENCY_NONE ? "none" : "flush";
+    const bool none = run->config->consistency == CONSISTENCY_NONE;
 
-    if (run->ledger->epochs && strcmp(then, now) != 0)
+    if (run->ledger->epochs && (strcmp(then, "none") == 0) != none)
         return err_set(err, ERR_DUMP_OPTIONS,
-                       "--consistency was '%s' when this dump began and is '%s' now", then, now);
+                       "--consistency was '%s' when this dump began and is '%s' now", then,
+                       none ? "none" : "one with snapshots");
     return ERR_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "common/mysql/position.h"
 #include "common/store/lease.h"
 #include "dumper/dump.h"
+#include "dumper/keeper.h"
 #include "dumper/ledger.h"
 #include "dumper/plan.h"
 #include "dumper/span.h"
@@ -28,6 +29,14 @@ struct worker { /* one thread's; its connection is handed from phase to phase */
     bool in_snapshot;   /* its connection has a transaction that must not be lost */
 };
 
+struct held_locks {               /* lock.h's */
+    const struct lock_kind *kind; /* NULL: nothing is held */
+    uint64_t since_us;
+    struct conn **sessions; /* of table locks, a statement each; NULL ones among them */
+    size_t count;
+    struct keeper *keeper; /* while workers read under the locks; else NULL */
+};
+
 struct dump_run {
     const struct dump_config *config;
     const struct server_url *source;
@@ -46,12 +55,20 @@ struct dump_run {
     struct plan plan;
     char *options; /* JSON of what shapes the output */
 
-    const char *consistency; /* taken: "flush", "none" */
+    const char *consistency; /* taken: "flush", "lock", "none" */
+    char *consistency_why;   /* for people */
+    struct ddl_lock *ddl;    /* NULL: DDL is not kept out */
+    char *ddl_text;          /* what kept DDL out, once it is over; or NULL */
+    struct held_locks held;
+    bool under_lock;      /* rows are read while writers wait: nothing pauses; set between pools */
+    bool guard_blind;     /* long queries cannot be seen, and that has been said */
+    bool position_hidden; /* the account may not read the position, and that has been said */
     struct position position;
     char **replica; /* as in struct epoch_record */
     unsigned replica_count;
     unsigned epoch;
-    uint64_t lock_us;          /* that the lock was held */
+    uint64_t lock_us;          /* of this epoch: that the lock was held */
+    uint64_t lock_wait_us;     /* of this epoch: that it was waited for, others behind it */
     uint64_t left_out;         /* guarded by `lock`: objects that could not be read */
     struct rate *rate;         /* NULL: no limit */
     struct throttle *throttle; /* NULL: none */
@@ -112,7 +129,9 @@ MUST_CHECK enum err_code dumper_connect(struct dump_run *run, struct err *err);
 /* A reading of no row: fails as a reading would, and holds the table for the transaction. */
 MUST_CHECK enum err_code dumper_probe(struct worker *w, const struct plan_table *t,
                                       struct err *err);
-/* Opens the workers' snapshots, of one instant (--consistency flush), and reads its position. */
+/* Opens the workers' snapshots, of one instant, and reads its position. The lock is held still
+ * where tables are to be read under it (run->plan.locked): dumper_unlock, which dumper_disconnect
+ * does in any case. */
 MUST_CHECK enum err_code dumper_snapshot(struct dump_run *run, struct err *err);
 void dumper_disconnect(struct dump_run *run);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ER_NO_SUCH_TABLE 1146
+
 bool dumper_snapshot_lives(struct worker *w)
 {
     struct err ignored = ERR_INIT;
@@ -21,25 +23,50 @@ static bool error_is_the_tables(const struct worker *w, const struct err *err)
            conn_usable(w->conn);
 }
 
-bool dumper_skip(struct worker *w, struct plan_table *t, struct err *err)
+/* true: it was not marked yet. */
+static bool skip_mark(struct dump_run *run, struct plan_table *t, const char *why)
 {
-    struct dump_run *run = w->run;
     struct ledger_table *l = t->ledger;
     bool first;
 
-    if (!run->config->skip_tables || !error_is_the_tables(w, err) || !dumper_snapshot_lives(w))
-        return false;
     pthread_mutex_lock(&run->lock);
     first = !l->left_out;
     if (first)
-        l->left_out = xstrdup(err->msg);
+        l->left_out = xstrdup(why);
     run->left_out += first;
     pthread_mutex_unlock(&run->lock);
-    if (first)
-        log_event(LOG_ERROR, "dump.table.left-out", F_STR("db", l->db), F_STR("table", l->name),
-                  F_STR("cause", err->msg), F_STR("message", "left out: it cannot be read"));
+    return first;
+}
+
+bool dumper_skip(struct worker *w, struct plan_table *t, struct err *err)
+{
+    struct dump_run *run = w->run;
+
+    if (!run->config->skip_tables || !error_is_the_tables(w, err) || !dumper_snapshot_lives(w))
+        return false;
+    if (skip_mark(run, t, err->msg))
+        log_event(LOG_ERROR, "dump.table.left-out", F_STR("db", t->table->db),
+                  F_STR("table", t->table->name), F_STR("cause", err->msg),
+                  F_STR("message", "left out: it cannot be read"));
     err_clear(err);
     return true;
+}
+
+bool dumper_gone(struct worker *w, struct plan_table *t, struct err *err)
+{
+    if (err->server_errno != ER_NO_SUCH_TABLE || !conn_usable(w->conn))
+        return false;
+    dumper_vanished(w->run, t);
+    err_clear(err);
+    return true;
+}
+
+void dumper_vanished(struct dump_run *run, struct plan_table *t)
+{
+    if (skip_mark(run, t, "it was dropped on the source before the snapshot was taken"))
+        log_event(LOG_WARN, "dump.table.vanished", F_STR("db", t->table->db),
+                  F_STR("table", t->table->name),
+                  F_STR("message", "dropped since the dump was planned: it is left out"));
 }
 
 bool dumper_is_skipped(struct dump_run *run, const struct plan_table *t)

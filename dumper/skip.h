@@ -15,6 +15,11 @@ bool dumper_skip(struct worker *w, struct plan_table *t, struct err *err);
 /* An error may have rolled the transaction back, and with it the snapshot is gone: asks the server.
  * true where there was none to lose (--consistency none). */
 bool dumper_snapshot_lives(struct worker *w);
+/* Whether `err` says that there is no such table (any more): then it is marked as vanished and
+ * `err` is cleared. For before and while the snapshot is taken. */
+bool dumper_gone(struct worker *w, struct plan_table *t, struct err *err);
+/* Marks a table that was dropped since the plan: as one that is left out, with that reason. */
+void dumper_vanished(struct dump_run *run, struct plan_table *t);
 bool dumper_is_skipped(struct dump_run *run, const struct plan_table *t);
 /* No worker has a span of the table any more. */
 MUST_CHECK enum err_code dumper_skip_finish(struct dump_run *run, struct plan_table *t,

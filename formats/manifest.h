@@ -57,6 +57,7 @@ struct epoch_record {
     unsigned replica_count; /* texts */
     uint64_t tables;        /* with rows, that the plan had, done ones too; 0: not known */
     uint64_t data_bytes;    /* of all of them, an estimate */
+    uint64_t lock_us;       /* that writers were locked out; 0: not known when it was written */
 };
 struct column_record {
     char *name, *type_text, *charset, *collation;

@@ -49,6 +49,7 @@ static const struct record_field epoch_fields[] = {
     F_LIST(epoch, replica, FIELD_NAMES, replica_count),
     F(epoch, tables, FIELD_U64_OPT),
     F(epoch, data_bytes, FIELD_U64_OPT),
+    F(epoch, lock_us, FIELD_U64_OPT),
 };
 static const struct record_field table_fields[] = {
     F(table, table, FIELD_UINT),      F(table, epoch, FIELD_UINT),

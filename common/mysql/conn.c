@@ -226,6 +226,11 @@ bool conn_usable(const struct conn *c)
     return !c->broken;
 }
 
+unsigned conn_warnings(const struct conn *c)
+{
+    return c->mysql ? mysql_warning_count(c->mysql) : 0;
+}
+
 bool conn_in_transaction(const struct conn *c)
 {
     return c->mysql && (c->mysql->server_status & SERVER_STATUS_IN_TRANS) != 0;

@@ -95,6 +95,11 @@ MUST_CHECK enum err_code conn_load(struct conn *c, const struct load_params *p,
 bool conn_usable(const struct conn *c);
 /* As the last answer that was no error said. */
 bool conn_in_transaction(const struct conn *c);
+/* The session's isolation level, time zone and character sets are still those it was given:
+ * ERR_SERVER_UNSUPPORTED names what is not. */
+MUST_CHECK enum err_code conn_session_check(struct conn *c, struct err *err);
+/* How many warnings the last statement had. */
+unsigned conn_warnings(const struct conn *c);
 /* KILL QUERY of `id`, over `c`. */
 MUST_CHECK enum err_code conn_kill_query(struct conn *c, uint64_t id, struct err *err);
 

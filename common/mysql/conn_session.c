@@ -108,7 +108,7 @@ static enum err_code session_set(struct conn *c, struct err *err)
 }
 
 /* What must hold in the end, whatever stands between us and the server. */
-static enum err_code session_look(struct conn *c, struct err *err)
+enum err_code conn_session_check(struct conn *c, struct err *err)
 {
     static const char *const wanted[] = {"REPEATABLE-READ", "+00:00", "utf8mb4", "utf8mb4"};
     static const char *const names[] = {"transaction_isolation", "time_zone",
@@ -146,5 +146,5 @@ enum err_code conn_session_setup(struct conn *c, struct err *err)
 {
     const enum err_code rc = session_set(c, err);
 
-    return rc ? rc : session_look(c, err);
+    return rc ? rc : conn_session_check(c, err);
 }

@@ -1,0 +1,103 @@
+#include "dumper/long_query.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "dumper/processes.h"
+
+#define NAMED_MAX 5                    /* that a message names */
+#define KILLED_US ((uint64_t)10000000) /* for what was killed to end */
+#define LOOK_US ((uint64_t)200000)
+
+/* Names those that run too long, in `text` (emptied first); `kill`: and ends them. */
+static enum err_code guard_look(struct dump_run *run, bool kill, size_t *found, struct strbuf *text,
+                                struct err *err)
+{
+    struct process_list list = {0};
+    enum err_code rc = processes_read(run, &list, err);
+
+    *found = 0;
+    strbuf_reset(text);
+    for (size_t i = 0; !rc && i < list.count; i++) {
+        const struct process *p = &list.items[i];
+
+        if (!p->working || p->seconds < run->config->long_query_s)
+            continue;
+        if (++*found <= NAMED_MAX) {
+            strbuf_addstr(text, *found > 1 ? "; " : "");
+            process_name(p, text);
+        }
+        if (!kill)
+            continue;
+        log_event(LOG_WARN, "dump.query.kill", F_U64("id", p->id), F_STR("user", p->user),
+                  F_U64("seconds", p->seconds), F_STR("text", p->text),
+                  F_STR("message", "killing a long query, as told (--kill-long-queries)"));
+        rc = conn_kill_query(run->control, p->id, err);
+        if (rc && err->server_errno == 1094) { /* it has ended by itself */
+            err_clear(err);
+            rc = ERR_OK;
+        }
+        if (rc)
+            (void)err_wrap(err, "query %llu cannot be killed", (unsigned long long)p->id);
+    }
+    if (*found > NAMED_MAX)
+        strbuf_addf(text, "; and %zu more", *found - NAMED_MAX);
+    processes_release(&list);
+    return rc;
+}
+
+/* What was killed may take its time to end. */
+static enum err_code guard_kill(struct dump_run *run, size_t *found, struct strbuf *text,
+                                struct err *err)
+{
+    const uint64_t until = clock_mono_us() + KILLED_US;
+    enum err_code rc = guard_look(run, true, found, text, err);
+
+    while (!rc && *found && clock_mono_us() < until) {
+        if (!clock_sleep(LOOK_US, run->cancel))
+            return dumper_stop_error(run, err);
+        rc = guard_look(run, false, found, text, err);
+    }
+    return rc;
+}
+
+static enum err_code guard_run(struct dump_run *run, struct strbuf *text, struct err *err)
+{
+    const struct dump_config *config = run->config;
+    size_t found = 0;
+
+    for (unsigned tries = 0;; tries++) {
+        enum err_code rc = guard_look(run, false, &found, text, err);
+
+        if (!rc && found && config->kill_long_queries)
+            rc = guard_kill(run, &found, text, err);
+        if (rc || !found)
+            return rc;
+        if (tries >= config->long_query_retries)
+            break;
+        log_event(LOG_INFO, "dump.query.wait", F_STR("queries", strbuf_str(text)),
+                  F_STR("message", "long queries run; waiting before the global read lock"));
+        if (!clock_sleep((uint64_t)config->long_query_interval_s * 1000000, run->cancel))
+            return dumper_stop_error(run, err);
+    }
+    return err_set(err, ERR_DUMP_LONG_QUERY, "%zu %s for %u s or more: %s", found,
+                   found == 1 ? "query runs" : "queries run", config->long_query_s,
+                   strbuf_str(text));
+}
+
+enum err_code long_query_guard(struct dump_run *run, struct err *err)
+{
+    struct strbuf text = {0};
+    enum err_code rc;
+
+    if (!run->config->long_query_s)
+        return ERR_OK;
+    if (!run->guard_blind && !processes_all_seen(run)) {
+        run->guard_blind = true;
+        log_event(LOG_INFO, "dump.query.blind",
+                  F_STR("message", "other accounts' long queries cannot be seen before the global "
+                                   "read lock (GRANT PROCESS ON *.*)"));
+    }
+    rc = guard_run(run, &text, err);
+    strbuf_release(&text);
+    return rc;
+}
