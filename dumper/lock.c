@@ -147,7 +147,9 @@ static enum err_code lock_take(struct dump_run *run, const struct lock_kind *kin
 static enum err_code lock_take_clean(struct dump_run *run, const struct lock_kind *kind,
                                      struct err *err)
 {
-    const uint64_t until = clock_mono_us() + XA_WAIT_US;
+    const uint64_t wait_us =
+        run->config->lock_wait_us < XA_WAIT_US ? run->config->lock_wait_us : XA_WAIT_US;
+    const uint64_t until = clock_mono_us() + wait_us;
     struct strbuf prepared = {0};
     enum err_code rc;
 

@@ -60,7 +60,9 @@ def kill_connections(t, source, process, tries):
     with own.cursor() as cursor:
         while process.poll() is None and killed < tries:
             time.sleep(t.random.uniform(0.05, 0.5))
-            cursor.execute("SELECT id FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()")
+            cursor.execute("SELECT id FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()" + (
+                # a single one must be a worker's: those have a snapshot
+                " AND id IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)" if tries == 1 else ""))
             others = [r[0] for r in cursor.fetchall()]
             if others:
                 try:
