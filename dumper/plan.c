@@ -195,6 +195,22 @@ static int plan_compare(const void *a, const void *b)
     return order ? order : strcmp(x->name, y->name);
 }
 
+/* Of the tables that are not opened before they are read. */
+static enum err_code plan_check_rights(const struct dump_run *run, struct err *err)
+{
+    for (size_t i = PLAN_PROBED_MAX; i < run->plan.count && !run->config->skip_tables; i++) {
+        const struct table *t = run->plan.tables[i].table;
+
+        for (unsigned k = 0; k < t->column_count; k++)
+            if (column_is_dumped(&t->columns[k]) && !t->columns[k].readable)
+                return err_set(err, ERR_PRIVILEGE,
+                               "column '%s' of '%s.%s' cannot be read (GRANT SELECT ON it, or leave "
+                               "the table out with --filter)",
+                               t->columns[k].name, t->db, t->name);
+    }
+    return ERR_OK;
+}
+
 /* Rows of earlier runs must still have their table. */
 static enum err_code plan_check_gone(const struct dump_run *run, struct err *err)
 {
@@ -253,6 +269,8 @@ enum err_code dumper_plan(struct dump_run *run, struct err *err)
         return rc;
     qsort(p->tables, p->count, sizeof(*p->tables), plan_compare);
     rc = plan_check_engines(run, err);
+    if (!rc)
+        rc = plan_check_rights(run, err);
     if (!rc)
         rc = partial_rows(run, err);
     if (!rc)

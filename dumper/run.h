@@ -124,7 +124,7 @@ MUST_CHECK enum err_code dumper_wipe(struct dump_run *run, struct err *err);
 bool dumper_owns(const char *path, bool *manifest);
 
 /* ---- snapshot.c ---- */
-/* Opens the workers' connections, and proves on them that every table can be read. */
+/* Opens the workers' connections, and proves on them that tables can be read (PLAN_PROBED_MAX). */
 MUST_CHECK enum err_code dumper_connect(struct dump_run *run, struct err *err);
 /* A reading of no row: fails as a reading would, and holds the table for the transaction. */
 MUST_CHECK enum err_code dumper_probe(struct worker *w, const struct plan_table *t,

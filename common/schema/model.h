@@ -75,6 +75,7 @@ struct column {
     enum column_type type;
     enum generated_kind generated;
     bool is_unsigned, zerofill, nullable, auto_increment, auto_random, invisible;
+    bool readable;      /* the server says that the account may select it */
     bool left_out;      /* not dumped though it could be: --columns */
     bool row_start_end; /* MariaDB: ROW START / ROW END of a system-versioned table */
 };
@@ -82,7 +83,6 @@ struct column {
 struct key_part {
     unsigned column;     /* index into table->columns */
     unsigned prefix_len; /* characters or bytes; 0: whole column */
-    bool descending;
     bool expression; /* a functional part: `column` is meaningless */
 };
 enum key_kind { KEY_BTREE, KEY_FULLTEXT, KEY_SPATIAL, KEY_OTHER };
@@ -90,7 +90,7 @@ struct key {
     const char *name; /* "PRIMARY" for the primary key */
     struct key_part *parts;
     unsigned part_count;
-    enum key_kind kind;
+    enum key_kind kind; /* MariaDB: KEY_OTHER too where a primary key is there to be taken */
     bool unique, primary, invisible;
     bool not_null; /* every part is NOT NULL */
 };
@@ -109,7 +109,6 @@ struct table {
     enum table_kind kind;
     uint64_t row_estimate,
         data_bytes; /* statistics: hints for order and progress, never for correctness */
-    bool partitioned;
     struct column *columns; /* in ordinal order */
     unsigned column_count;
     struct key *keys; /* the primary key first, then unique ones, then by name */
