@@ -221,6 +221,18 @@ static void report_print(const struct dump_report *r)
                      r->left_out);
 }
 
+/* A dry run makes nothing: an output that is not there is an empty one. */
+static enum err_code output_open(const struct dump_opts *o, struct store **store, struct err *err)
+{
+    enum err_code rc = store_open(o->output, !o->dry_run, store, err);
+
+    if (!rc || !o->dry_run || rc != ERR_STORE_NOT_FOUND)
+        return rc;
+    err_clear(err);
+    *store = store_mem_new();
+    return ERR_OK;
+}
+
 static enum err_code dump_with(const struct dump_opts *o, const struct server_opts *source,
                                const struct general_opts *general, struct command_context *ctx,
                                struct err *err)
@@ -239,7 +251,7 @@ static enum err_code dump_with(const struct dump_opts *o, const struct server_op
     rc = server_opts_resolve(source, "source", &url, err);
     if (rc)
         return rc;
-    rc = store_open(o->output, true, &store, err);
+    rc = output_open(o, &store, err);
     if (rc)
         goto out;
     rc = progress_start(&printer, &progress, general_opts_progress(general), err);

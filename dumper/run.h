@@ -97,6 +97,8 @@ void dumper_let_go(struct dump_run *run);
 /* ---- plan.c ---- */
 MUST_CHECK enum err_code dumper_plan(struct dump_run *run, struct err *err);
 void dumper_plan_release(struct plan *p);
+
+/* ---- dry_run.c ---- */
 /* What would be dumped, and what is left out and why, to stdout. */
 MUST_CHECK enum err_code dumper_print_plan(struct dump_run *run, struct err *err);
 

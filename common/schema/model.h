@@ -83,7 +83,7 @@ struct column {
 struct key_part {
     unsigned column;     /* index into table->columns */
     unsigned prefix_len; /* characters or bytes; 0: whole column */
-    bool expression; /* a functional part: `column` is meaningless */
+    bool expression;     /* a functional part: `column` is meaningless */
 };
 enum key_kind { KEY_BTREE, KEY_FULLTEXT, KEY_SPATIAL, KEY_OTHER };
 struct key {
@@ -108,7 +108,7 @@ struct table {
     const char *collation; /* NULL for views */
     enum table_kind kind;
     uint64_t row_estimate,
-        data_bytes; /* statistics: hints for order and progress, never for correctness */
+        data_bytes;         /* statistics: hints for order and progress, never for correctness */
     struct column *columns; /* in ordinal order */
     unsigned column_count;
     struct key *keys; /* the primary key first, then unique ones, then by name */

@@ -248,8 +248,8 @@ static enum err_code read_wanted_types(struct reader *r, struct err *err)
     enum err_code rc = ERR_OK;
 
     for (size_t i = 0, end; i < r->schema->table_count && !rc; i = end) {
-        for (end = i + 1; end < r->schema->table_count &&
-                          r->schema->tables[end].db == r->schema->tables[i].db;
+        for (end = i + 1;
+             end < r->schema->table_count && r->schema->tables[end].db == r->schema->tables[i].db;
              end++)
             ;
         rc = read_types(r, i, end, err);
