@@ -164,8 +164,9 @@ struct manifest; /* the writer */
 MUST_CHECK enum err_code manifest_open(struct store *s, uint64_t last_segment,
                                        void (*failed)(void *ctx), void *ctx, struct manifest **,
                                        struct err *err);
-/* Appends a copy; durable after the next group commit. Call only after what it speaks of is
- * durable. Any thread. Fails with the first write error. */
+/* Appends a copy; durable after the next group commit. Call only after the sinks of
+ * the files it speaks of are finished: the group's store_sync comes first. Any thread. Fails with
+ * the first write error. */
 MUST_CHECK enum err_code manifest_append(struct manifest *m, const struct record *r,
                                          struct err *err);
 /* Returns when everything appended so far is durable. */

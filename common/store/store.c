@@ -159,6 +159,25 @@ enum err_code store_open_write(struct store *s, const char *path, struct sink **
     return rc ? store_wrap(s, path, err) : ERR_OK;
 }
 
+enum err_code store_open_grouped(struct store *s, const char *path, struct sink **sink,
+                                 struct err *err)
+{
+    enum err_code rc;
+
+    if (!s->ops->open_grouped)
+        return store_open_write(s, path, sink, err);
+    rc = store_path_check(s, path, err);
+    if (rc)
+        return rc;
+    rc = s->ops->open_grouped(s, path, sink, err);
+    return rc ? store_wrap(s, path, err) : ERR_OK;
+}
+
+enum err_code store_sync(struct store *s, struct err *err)
+{
+    return s->ops->sync ? s->ops->sync(s, err) : ERR_OK;
+}
+
 enum err_code store_create(struct store *s, const char *path, const void *buf, size_t len,
                            struct err *err)
 {

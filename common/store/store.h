@@ -63,6 +63,9 @@ struct store_ops {
     /* Now by the store's clock, UTC microseconds (for leases across machines). */
     enum err_code (*now)(struct store *, int64_t *utc_us, struct err *);
     void (*free)(struct store *);
+    /* Optional, both or none: see store_open_grouped. */
+    enum err_code (*open_grouped)(struct store *, const char *path, struct sink **, struct err *);
+    enum err_code (*sync)(struct store *, struct err *);
 };
 struct store { /* first member of each driver */
     const struct store_ops *ops;
@@ -85,6 +88,14 @@ MUST_CHECK enum err_code store_open_read(struct store *s, const char *path, uint
                                          uint64_t len, struct source **, struct err *err);
 MUST_CHECK enum err_code store_open_write(struct store *s, const char *path, struct sink **,
                                           struct err *err);
+/* As store_open_write, but sink_finish promises nothing yet: the object is visible, whole and
+ * durable once a store_sync that began after it has succeeded (it may be before). A driver that has
+ * nothing to gain by that finishes at once. Until then the path is as it was; it must not be opened
+ * again. What was never synced is gone with the store. A failed store_sync is for good: none
+ * succeeds after it. Both from any thread. */
+MUST_CHECK enum err_code store_open_grouped(struct store *s, const char *path, struct sink **,
+                                            struct err *err);
+MUST_CHECK enum err_code store_sync(struct store *s, struct err *err);
 MUST_CHECK enum err_code store_create(struct store *s, const char *path, const void *buf,
                                       size_t len, struct err *err);
 MUST_CHECK enum err_code store_stat(struct store *s, const char *path, struct store_info *,

@@ -6,6 +6,7 @@
 #include "tests/unit/store_folder.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 #define THREADS 8
 #define ROUNDS 25
@@ -133,6 +134,62 @@ static void an_unfinished_write_leaves_nothing(void **state)
     assert_lists(s, "", NULL, "old|");
     if (b->folder)
         assert_int_equal(folder_count(b->folder), 1);
+}
+
+static void given_grouped(struct store *s, const char *path)
+{
+    struct err err = ERR_INIT;
+    struct sink *out = NULL;
+
+    assert_int_equal(store_open_grouped(s, path, &out, &err), ERR_OK);
+    assert_int_equal(sink_write(out, path, strlen(path), &err), ERR_OK);
+    assert_int_equal(sink_finish(out, &err), ERR_OK);
+    sink_free(out);
+}
+
+/* More than are kept waiting, in two folders. */
+static void grouped_objects_are_there_after_a_sync(void **state)
+{
+    struct store *s = store_of(state);
+    struct bench *b = *state;
+    struct err err = ERR_INIT;
+    char path[32];
+
+    assert_int_equal(store_sync(s, &err), ERR_OK);
+    put(s, "0", "old");
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(path, sizeof path, i % 2 ? "%d" : "sub/%d", i);
+        given_grouped(s, path);
+    }
+    assert_int_equal(store_sync(s, &err), ERR_OK);
+    assert_text(s, "0", "old");
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(path, sizeof path, i % 2 ? "%d" : "sub/%d", i);
+        assert_text(s, path, path);
+    }
+    if (b->folder) { /* nothing of a temporary name is left, the folder itself counted */
+        assert_int_equal(folder_count(b->folder), MANY / 2 + 2);
+        given_grouped(s, "late");
+        assert_lists(s, "late", NULL, "");
+    }
+    assert_int_equal(store_sync(s, &err), ERR_OK);
+}
+
+static void a_failed_sync_is_for_good(void **state)
+{
+    struct store *s = store_of(state);
+    struct bench *b = *state;
+    struct err err = ERR_INIT;
+
+    if (!b->folder)
+        skip();
+    given_grouped(s, "whole");
+    put(s, "taken/x", "x");
+    given_grouped(s, "taken"); /* a folder has its name */
+    assert_int_not_equal(store_sync(s, &err), ERR_OK);
+    given_grouped(s, "later");
+    assert_int_not_equal(store_sync(s, &err), ERR_OK);
+    assert_lists(s, "later", NULL, "");
 }
 
 static void a_replaced_object_stays_whole_for_its_readers(void **state)
@@ -560,6 +617,8 @@ static void taps_count_and_pass_on(void **state)
 #define SUITE(driver)                                                                              \
     CASE(driver, an_object_is_visible_only_when_finished),                                         \
         CASE(driver, an_unfinished_write_leaves_nothing),                                          \
+        CASE(driver, grouped_objects_are_there_after_a_sync),                                      \
+        CASE(driver, a_failed_sync_is_for_good),                                                   \
         CASE(driver, a_replaced_object_stays_whole_for_its_readers),                               \
         CASE(driver, writes_of_all_sizes_come_back), CASE(driver, create_refuses_what_is_there),   \
         CASE(driver, one_of_many_creators_wins), CASE(driver, reads_give_the_range_asked_for),     \
