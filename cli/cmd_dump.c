@@ -32,8 +32,8 @@ static const char *const non_transactional_words[] = {"refuse", "lock", NULL};
 
 #define FIELD(f) offsetof(struct dump_opts, f)
 static const struct opt dump_opts_table[] = {
-    {"output", 'o', OPT_STRING, FIELD(output), "URL", "folder to write to: a path or file:///path",
-     NULL, 0, 0, false},
+    {"output", 'o', OPT_STRING, FIELD(output), "URL",
+     "where to write: a folder, or s3://bucket/prefix?endpoint=...&region=...", NULL, 0, 0, false},
     {"filter", 'f', OPT_LIST, FIELD(filters), "PATTERN",
      "tables to dump, repeatable: 'shop.*', '!shop.log_*'; the last match wins (all)", NULL, 0, 0,
      false},
@@ -133,7 +133,7 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
                                   struct err *err)
 {
     if (!o->output)
-        return err_set(err, ERR_USAGE, "no output: give --output FOLDER");
+        return err_set(err, ERR_USAGE, "no output: give --output FOLDER or s3://BUCKET/PREFIX");
     if (o->no_data && o->no_schemas)
         return err_set(err, ERR_USAGE, "--no-data and --no-schemas leave nothing to dump");
     if (o->ddl_lock == DDL_LOCK_ALWAYS && o->consistency == CONSISTENCY_NONE)

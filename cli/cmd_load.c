@@ -24,8 +24,8 @@ static const char *const path_words[] = {"auto", "insert", NULL};
 
 #define FIELD(f) offsetof(struct load_opts, f)
 static const struct opt load_opts_table[] = {
-    {"input", 'i', OPT_STRING, FIELD(input), "URL", "folder that holds the dump", NULL, 0, 0,
-     false},
+    {"input", 'i', OPT_STRING, FIELD(input), "URL",
+     "where the dump is: a folder or s3://bucket/prefix?...", NULL, 0, 0, false},
     {"filter", 'f', OPT_LIST, FIELD(filters), "PATTERN",
      "tables to load, repeatable: 'shop.*', '!shop.log_*'; the last match wins (all)", NULL, 0, 0,
      false},
@@ -63,7 +63,7 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
                                   struct err *err)
 {
     if (!o->input)
-        return err_set(err, ERR_USAGE, "no input: give --input FOLDER");
+        return err_set(err, ERR_USAGE, "no input: give --input FOLDER or s3://BUCKET/PREFIX");
     if (o->no_data && o->no_schemas)
         return err_set(err, ERR_USAGE, "--no-data and --no-schemas leave nothing to load");
     *config = (struct load_config){
