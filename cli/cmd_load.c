@@ -4,6 +4,7 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/mysql/ident.h"
 #include "loader/load.h"
 
 #include <inttypes.h>
@@ -15,11 +16,17 @@ struct load_opts {
     struct opt_list filters;
     unsigned threads, batch_rows;
     uint64_t batch_bytes;
-    int if_exists, path;
+    uint64_t max_conflicts;
+    const char *conflict_report;
+    int if_exists, path, on_conflict, identical, on_bad_value;
+    bool check_conflicts;
     bool case_sensitive, no_data, no_schemas, no_views, resume, dry_run;
 };
 
 static const char *const if_exists_words[] = {"append", "stop", NULL};
+static const char *const on_conflict_words[] = {"error", "ignore", "replace", NULL};
+static const char *const identical_words[] = {"conflict", "ok", NULL};
+static const char *const on_bad_value_words[] = {"error", "skip", NULL};
 static const char *const path_words[] = {"auto", "insert", NULL};
 
 #define FIELD(f) offsetof(struct load_opts, f)
@@ -36,6 +43,23 @@ static const struct opt load_opts_table[] = {
     {"if-table-exists", 0, OPT_ENUM, FIELD(if_exists), "append|stop",
      "what to do when a table is there already: add the rows, or stop (append)", if_exists_words, 0,
      0, false},
+    {"on-conflict", 0, OPT_ENUM, FIELD(on_conflict), "error|ignore|replace",
+     "when a row's primary or unique key is there already: stop, keep the existing row, or put the "
+     "incoming one in its place; each on record (error)",
+     on_conflict_words, 0, 0, false},
+    {"identical", 0, OPT_ENUM, FIELD(identical), "conflict|ok",
+     "what a row is that is there already with the same values (conflict)", identical_words, 0, 0,
+     false},
+    {"max-conflicts", 0, OPT_SIZE, FIELD(max_conflicts), "N",
+     "stop when more than N conflicts are met (no limit)", NULL, 1, UINT64_MAX / 2, false},
+    {"check-conflicts", 0, OPT_BOOL, FIELD(check_conflicts), NULL,
+     "find the conflicts of the whole dump with the target, and write no row", NULL, 0, 0, false},
+    {"conflict-report", 0, OPT_STRING, FIELD(conflict_report), "FILE",
+     "write the conflicts to FILE, as JSON lines, or as CSV if its name ends in .csv", NULL, 0, 0,
+     false},
+    {"on-bad-value", 0, OPT_ENUM, FIELD(on_bad_value), "error|skip",
+     "when the target refuses a row's values: stop, or leave the row out and on record (error)",
+     on_bad_value_words, 0, 0, false},
     {"batch-size", 0, OPT_SIZE, FIELD(batch_bytes), "BYTES",
      "rows of one transaction (256KiB on TiDB, its largest; 1MiB elsewhere)", NULL, 1024,
      (uint64_t)64 << 20, false},
@@ -66,6 +90,10 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         return err_set(err, ERR_USAGE, "no input: give --input FOLDER or s3://BUCKET/PREFIX");
     if (o->no_data && o->no_schemas)
         return err_set(err, ERR_USAGE, "--no-data and --no-schemas leave nothing to load");
+    if (o->check_conflicts && (o->no_data || o->dry_run))
+        return err_set(err, ERR_USAGE,
+                       "--check-conflicts reads the rows: it does not go with "
+                       "--no-data or --dry-run");
     *config = (struct load_config){
         .filters = o->filters.items,
         .filter_count = o->filters.count,
@@ -75,6 +103,12 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .batch_rows = o->batch_rows,
         .if_exists = o->if_exists == 0 ? IF_EXISTS_APPEND : IF_EXISTS_STOP,
         .path = o->path == 0 ? LOAD_PATH_AUTO : LOAD_PATH_INSERT,
+        .on_conflict = (enum load_on_conflict)o->on_conflict,
+        .identical_ok = o->identical == 1,
+        .max_conflicts = o->max_conflicts,
+        .check_conflicts = o->check_conflicts,
+        .skip_bad = o->on_bad_value == 1,
+        .conflict_report = o->conflict_report,
         .no_schemas = o->no_schemas,
         .no_data = o->no_data,
         .no_views = o->no_views,
@@ -101,6 +135,39 @@ static void report_print(const struct load_report *r)
     (void)printf("rows in the target: %" PRIu64 ", written by this run: %" PRIu64
                  ", transactions tried again: %" PRIu64 ", batches by INSERT: %" PRIu64 "\n",
                  r->rows, r->rows_now, r->retries, r->careful_batches);
+}
+
+/* What was in the way, table by table, of the whole load. */
+static void conflicts_print(const struct load_report *r)
+{
+    struct strbuf name = {0};
+
+    for (size_t i = 0; i < r->conflict_count; i++) {
+        const struct load_report_conflicts *c = &r->conflicts[i];
+        const struct {
+            const char *word;
+            uint64_t count;
+        } parts[] = {{"stopped", c->stopped},     {"ignored", c->ignored},
+                     {"replaced", c->replaced},   {"found", c->checked},
+                     {"identical", c->identical}, {"bad values", c->bad_values}};
+        const char *between = ": ";
+
+        strbuf_reset(&name);
+        strbuf_add_name(&name, c->db, c->name);
+        (void)printf("conflicts in %s", strbuf_str(&name));
+        for (size_t k = 0; k < sizeof(parts) / sizeof(parts[0]); k++) {
+            if (!parts[k].count)
+                continue;
+            (void)printf("%s%" PRIu64 " %s", between, parts[k].count, parts[k].word);
+            between = ", ";
+        }
+        (void)puts("");
+    }
+    if (r->waved)
+        (void)printf("identical rows that were there already: %" PRIu64 "\n", r->waved);
+    if (r->skipped)
+        (void)printf("rows left out for their values: %" PRIu64 "\n", r->skipped);
+    strbuf_release(&name);
 }
 
 /* The rows that stopped the load, each on its own line: to the log, where they are not lost with
@@ -143,12 +210,15 @@ static enum err_code load_with(const struct load_opts *o, const struct server_op
         goto out;
     rc = load_run(&config, store, &url, &progress, ctx->cancel, &report, err);
     progress_stop(printer);
-    refusals_print(&report);
+    if (rc)
+        refusals_print(&report);
     if (!rc && !general->quiet && report.nothing_to_do)
         (void)puts("nothing to do: this dump has been loaded");
     else if (!rc && !general->quiet && !o->dry_run)
         report_print(&report);
-    if (!rc && report.left_out)
+    if (!general->quiet && !o->dry_run)
+        conflicts_print(&report);
+    if (!rc && (report.left_out || report.skipped))
         ctx->exit_status = EXIT_LEFT_OUT;
 out:
     load_report_release(&report);

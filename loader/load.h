@@ -14,6 +14,7 @@
 #include "common/target/report.h"
 
 enum load_if_exists { IF_EXISTS_APPEND, IF_EXISTS_STOP };
+enum load_on_conflict { ON_CONFLICT_ERROR, ON_CONFLICT_IGNORE, ON_CONFLICT_REPLACE };
 enum load_path { LOAD_PATH_AUTO, LOAD_PATH_INSERT /* never LOAD DATA LOCAL */ };
 
 struct load_config { /* const once load_run has it; strings are borrowed */
@@ -26,7 +27,13 @@ struct load_config { /* const once load_run has it; strings are borrowed */
     unsigned batch_rows;  /* default 2000; 0: default */
     enum load_if_exists if_exists;
     enum load_path path;
-    bool no_schemas; /* tables are there already */
+    enum load_on_conflict on_conflict;
+    bool identical_ok;           /* a row that is there in the same form is no conflict */
+    uint64_t max_conflicts;      /* more stop the load; 0: no limit */
+    bool check_conflicts;        /* finds and records them, writes no row */
+    bool skip_bad;               /* rows whose values the target refuses are left out */
+    const char *conflict_report; /* file; NULL: none */
+    bool no_schemas;             /* tables are there already */
     bool no_data, no_views;
     bool no_resume;
     const char *meta_schema;     /* NULL: ferry_meta */
@@ -39,6 +46,11 @@ struct load_report_table {
     const char *kind;
     uint64_t rows, raw_bytes, files, worker_us;
 };
+struct load_report_conflicts { /* of one table: by what was done with them */
+    char *db, *name;
+    uint64_t stopped, ignored, replaced, checked, identical; /* identical ones are also in these */
+    uint64_t bad_values;
+};
 struct load_report {
     struct load_report_table *tables;
     size_t table_count;
@@ -47,6 +59,11 @@ struct load_report {
     uint64_t raw_bytes, files, retries, careful_batches;
     uint64_t left_out; /* tables whose rows the dump does without, by --on-table-error skip */
     uint64_t schema_us, data_us, total_us;
+    struct load_report_conflicts *conflicts; /* of the whole job, earlier runs included */
+    size_t conflict_count;
+    uint64_t waved;     /* identical rows that --identical ok let pass */
+    uint64_t skipped;   /* rows left out by --on-bad-value skip */
+    uint64_t records;   /* in the conflict report */
     bool nothing_to_do; /* the load had finished before */
     bool local_refused; /* the server does not allow LOAD DATA LOCAL: multi-row INSERT was used */
     struct refusal *

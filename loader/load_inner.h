@@ -5,6 +5,7 @@
 #include "common/mysql/conn.h"
 #include "common/mysql/filter.h"
 #include "common/schema/model.h"
+#include "common/target/report.h"
 #include "common/target/state.h"
 #include "formats/dump_read.h"
 #include "loader/batch.h"
@@ -14,6 +15,12 @@
 
 #define LOAD_REFUSALS_MAX 100 /* kept for the report */
 #define LOAD_QUIET_TRIES 4    /* a step that needs more tries is worth a line in the log */
+
+struct stage_plan;
+struct refusals { /* the first of a batch or a run, for people; owned */
+    struct refusal *items;
+    size_t count;
+};
 
 struct load_table { /* an object of the dump that the filter lets through */
     const struct dump_table *dump;
@@ -26,13 +33,15 @@ struct load_table { /* an object of the dump that the filter lets through */
     uint64_t found_id;    /* tidb_table_id now; 0: none */
     uint64_t rows_before; /* in the target by earlier runs of this job */
     uint64_t files_before, bytes_before;
-    bool counted;     /* the target has been seen to hold rows_before rows */
-    char *load_sql;   /* "LOAD DATA LOCAL ... (columns) SET ..." */
-    char *insert_sql; /* "INSERT INTO ... (columns) VALUES " */
-    bool *hex;        /* by dumped column: travels as hex digits; NULL: none */
-    bool *enum_error; /* by dumped column: an ENUM without the label '', so that '' is its error
-                         value, index 0; NULL: none */
-    int *cell_of;     /* by column of `target`: index of the dumped column, or -1 */
+    int64_t added_before; /* of them, less those that were not written or were replaced */
+    bool counted;         /* the target has been seen to hold rows_before rows */
+    char *load_sql;       /* "LOAD DATA LOCAL ... (columns) SET ..." */
+    char *insert_sql;     /* "INSERT INTO ... (columns) VALUES " */
+    bool *hex;            /* by dumped column: travels as hex digits; NULL: none */
+    bool *enum_error;     /* by dumped column: an ENUM without the label '', so that '' is its error
+                             value, index 0; NULL: none */
+    struct stage_plan *stage; /* made with the statements; NULL: no rows */
+    int *cell_of;             /* by column of `target`: index of the dumped column, or -1 */
     int auto_cell; /* of the target's AUTO_INCREMENT column; -1: it has none, or it is not dumped */
     atomic_uint_fast64_t rows, bytes, files, worker_us; /* of this run */
 };
@@ -68,6 +77,7 @@ struct load_run {
     size_t max_packet;    /* bytes that the server takes at most */
     size_t batch_bytes;
     unsigned batch_rows;
+    size_t max_row;      /* bytes of a row's values that the target takes at most; 0: no limit */
     size_t max_load_row; /* bytes of LOAD text; a longer row goes by INSERT; 0: no limit */
     bool fast;           /* LOAD DATA LOCAL joins a transaction on this target */
 
@@ -77,10 +87,20 @@ struct load_run {
     atomic_bool stop; /* a worker has failed: end after the running batch */
     atomic_bool local_refused;
     atomic_uint_fast64_t rows_now, retries, careful_batches;
-    pthread_mutex_t lock; /* guards what follows */
-    struct refusal refusals[LOAD_REFUSALS_MAX];
-    size_t refusal_count;
+    atomic_uint_fast64_t conflicts; /* on record, earlier runs included */
+    pthread_mutex_t lock;           /* guards what follows */
+    struct refusals refusals;
 };
+
+/* Bytes of a row's values. */
+static inline size_t row_bytes(const struct row *row)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < row->count; i++)
+        bytes += row->cell[i] ? row->len[i] : 0;
+    return bytes;
+}
 
 static inline bool load_stopped(struct load_run *run)
 {
@@ -136,33 +156,43 @@ struct worker {
     struct load_table *table;
     const struct dump_chunk *chunk;
     struct claim claim;
+    struct chunk_counts delta;       /* what the batch adds to the claim's counts */
+    const struct load_table *staged; /* whose rows the temporary table takes; NULL: there is none */
+    unsigned probe;                  /* batches that are still looked at before they are written */
+    struct refusals refusals;        /* of the batch that is tried */
 };
 MUST_CHECK enum err_code worker_main(void *ctx, unsigned number, struct err *err);
+/* A connection that can be used, a new one if need be. */
+MUST_CHECK enum err_code worker_connect(struct worker *w, struct err *err);
 /* A retried transaction's answer is not known, or its connection is. */
 void worker_disconnect(struct worker *w);
 
-/* ---- fast.c, careful.c: one batch, one transaction ---- */
-enum batch_outcome {
-    BATCH_COMMITTED,
-    BATCH_CAREFUL /* nothing is committed; the careful path has to look at it */
+/* ---- fast.c, careful.c, settle.c: one batch, one transaction ---- */
+enum batch_outcome { /* nothing is committed but for the first */
+                     BATCH_COMMITTED,
+                     BATCH_CAREFUL, /* LOAD DATA failed: INSERT is next */
+                     BATCH_SETTLE   /* rows were not taken as they are: which, and why */
 };
 MUST_CHECK enum err_code fast_batch(struct worker *w, enum batch_outcome *outcome, struct err *err);
-/* Commits the batch, or records the rows that the target refuses and commits nothing:
- * ERR_LOAD_CONFLICT, ERR_LOAD_BAD_VALUE. */
-MUST_CHECK enum err_code careful_batch(struct worker *w, struct err *err);
+MUST_CHECK enum err_code careful_batch(struct worker *w, enum batch_outcome *outcome,
+                                       struct err *err);
+/* Commits the batch as --on-conflict and --on-bad-value say, with its records; or commits records
+ * alone, and fails with ERR_LOAD_CONFLICT or ERR_LOAD_BAD_VALUE. */
+MUST_CHECK enum err_code settle_batch(struct worker *w, struct err *err);
+/* "UPDATE <progress>" with w->delta, appended to w->sql. */
+void batch_progress_sql(struct worker *w);
 /* "BEGIN ...; UPDATE <progress>" into w->sql; `optimistic` is for TiDB. */
 void batch_begin_sql(struct worker *w, bool optimistic);
 MUST_CHECK enum err_code batch_fenced(const struct worker *w, struct err *err);
 
-/* ---- refuse.c ---- */
-/* Finds the rows of the batch that the target refuses, one by one in a transaction that is rolled
- * back. ERR_LOAD_CONFLICT or ERR_LOAD_BAD_VALUE with the first in the message; ERR_OK: none was
- * refused. */
-MUST_CHECK enum err_code refuse_rows(struct worker *w, struct err *err);
-
 /* ---- report.c ---- */
-/* Takes `r` over; false: the report is full. */
-bool report_add(struct load_run *run, struct refusal *r);
+/* Takes `r` over, unless there are LOAD_REFUSALS_MAX already. */
+void report_hold(struct refusals *list, struct refusal *r);
+void report_drop(struct refusals *list);
+/* Moves what a worker holds to the run's report. */
+void report_take(struct load_run *run, struct refusals *list);
+/* Sums of the job's records and counts, and the report file. */
+MUST_CHECK enum err_code report_conflicts(struct load_run *run, struct err *err);
 void report_fill(struct load_run *run);
 void report_dry_run(const struct load_run *run);
 

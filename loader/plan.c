@@ -1,6 +1,6 @@
 /* What is to be loaded: the dump's objects that the filter lets through, the chunks that earlier
  * runs have not finished, and their order. */
-#include "loader/load_inner.h"
+#include "loader/stage.h"
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -144,6 +144,7 @@ static enum err_code plan_chunk(struct load_run *run, struct load_table *t,
                        (unsigned long long)c->rows);
     if (k) {
         t->rows_before += k->rows_done;
+        t->added_before += k->counts.added;
         t->bytes_before += k->done && c->counted ? c->raw_bytes : k->raw_off;
         t->files_before += k->done;
     }
@@ -206,6 +207,7 @@ enum err_code plan_progress(struct load_run *run, bool *finished, struct err *er
         chunks += t->dump->chunk_count;
         t->known = false;
         t->rows_before = t->bytes_before = t->files_before = 0;
+        t->added_before = 0;
     }
     free(run->chunks); /* of a try that was cut off */
     run->chunk_count = 0;
@@ -315,6 +317,7 @@ void plan_release(struct load_run *run)
         free(t->hex);
         free(t->enum_error);
         free(t->cell_of);
+        stage_plan_free(t->stage);
     }
     free(run->tables);
     free(run->chunks);

@@ -1,5 +1,5 @@
 /* The target as it is: its tables, whether they may take the dump's rows, and its limits. */
-#include "loader/load_inner.h"
+#include "loader/stage.h"
 
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
@@ -14,6 +14,7 @@
 #define BATCH_BYTES_TIDB ((size_t)256 << 10) /* longer LOAD streams break connections on errors */
 #define BATCH_BYTES ((size_t)1 << 20)
 #define BATCH_ROWS 2000
+#define ENTRY_BYTES_TIDB ((size_t)6291456) /* default of txn-entry-size-limit */
 #define STATEMENT_BYTES ((size_t)1000000)
 #define PACKET_MARGIN ((size_t)4096)
 #define TIDB_LOAD_JOINS 70600 /* before, LOAD DATA commits by itself */
@@ -278,7 +279,7 @@ static enum err_code check_rows(struct load_run *run, struct load_table *t, stru
     uint64_t found;
     enum err_code rc;
 
-    if (run->flavour.vendor == VENDOR_TIDB || t->rows_before == 0 || t->counted)
+    if (run->flavour.vendor == VENDOR_TIDB || t->added_before <= 0 || t->counted)
         return ERR_OK;
     strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
     strbuf_add_table(&sql, t->dump->db, t->dump->name);
@@ -288,7 +289,7 @@ static enum err_code check_rows(struct load_run *run, struct load_table *t, stru
         return err_wrap(err, "%s", t->label);
     found = count ? strtoull(count, NULL, 10) : 0;
     free(count);
-    if (found < t->rows_before)
+    if (found < (uint64_t)t->added_before)
         return not_same(run, t, t->rows_before, err);
     t->counted = true;
     return ERR_OK;
@@ -435,6 +436,34 @@ enum err_code target_check(struct load_run *run, struct err *err)
 
 /* ---- limits and statements ---- */
 
+/* TiDB's limit of one row: the session's where it is set, else the server's, which only some
+ * accounts may read; its default then. */
+static enum err_code target_entry_limit(struct load_run *run, struct err *err)
+{
+    static const char *const asks[] = {
+        "SELECT @@tidb_txn_entry_size_limit",
+        "SELECT JSON_EXTRACT(@@global.tidb_config,'$.performance.\"txn-entry-size-limit\"')"};
+
+    run->max_row = ENTRY_BYTES_TIDB;
+    for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
+        char *text = NULL;
+        size_t limit;
+
+        if (conn_value(run->conn, asks[i], &text, err)) {
+            if (err_info(err->code)->retryable)
+                return err->code;
+            err_clear(err);
+        }
+        limit = text ? (size_t)strtoull(text, NULL, 10) : 0;
+        free(text);
+        if (limit > 0) {
+            run->max_row = limit;
+            break;
+        }
+    }
+    return ERR_OK;
+}
+
 enum err_code target_limits(struct load_run *run, struct err *err)
 {
     const struct load_config *config = run->config;
@@ -455,26 +484,11 @@ enum err_code target_limits(struct load_run *run, struct err *err)
         run->batch_bytes = BATCH_BYTES_TIDB;
     run->batch_rows = config->batch_rows ? config->batch_rows : BATCH_ROWS;
     run->max_load_row = tidb ? BATCH_BYTES_TIDB : 0;
+    if (tidb && target_entry_limit(run, err))
+        return err->code;
     run->fast = config->path == LOAD_PATH_AUTO &&
                 (!tidb || flavour_at_least(&run->flavour, VENDOR_TIDB, TIDB_LOAD_JOINS));
     return ERR_OK;
-}
-
-/* Whether the labels of "enum('a','b')" hold the empty one. */
-static bool enum_has_empty(const char *type_text)
-{
-    const char *p = strchr(type_text, '(');
-
-    while (p && (p = strchr(p, '\'')) != NULL) {
-        size_t len = 0;
-
-        for (p++; *p && (*p != '\'' || p[1] == '\''); p++, len++)
-            p += *p == '\'';
-        if (len == 0)
-            return true;
-        p += *p == '\'';
-    }
-    return false;
 }
 
 /* Whether raw bytes go through LOAD DATA under CHARACTER SET utf8mb4. MySQL refuses them (1300).
@@ -499,7 +513,7 @@ static void table_marks(const struct load_run *run, struct load_table *t)
         /* MySQL checks the whole line for UTF-8; the others take bytes as they are. */
         hex[i] = !target_takes_bytes(&run->flavour) &&
                  (shape->forms[i] == CELL_BYTES || shape->forms[i] == CELL_BIT);
-        enum_error[i] = c->type == TYPE_ENUM && !enum_has_empty(c->type_text);
+        enum_error[i] = c->type == TYPE_ENUM && !column_enum_has_empty(c);
         any_hex = any_hex || hex[i];
         any_enum = any_enum || enum_error[i];
     }
@@ -578,6 +592,7 @@ static void table_statements(const struct load_run *run, struct load_table *t)
     add_columns(t, false, &sb);
     strbuf_addstr(&sb, " VALUES ");
     t->insert_sql = strbuf_detach(&sb);
+    t->stage = stage_plan_new(run, t);
 }
 
 void target_statements(struct load_run *run)

@@ -133,6 +133,8 @@ const struct column *table_column(const struct table *t,
 
 enum cell_form column_form(const struct column *c);
 const char *column_type_name(enum column_type t); /* "bigint" */
+/* Whether an ENUM has the label '': else the empty text is its error value, index 0. */
+bool column_enum_has_empty(const struct column *c);
 /* Parses COLUMN_TYPE ("decimal(65,30) unsigned", "enum('a','b')") into type, length, precision,
  * scale, fsp, flags. TYPE_OTHER if unknown. */
 void column_parse_type(const char *type_text, struct column *c);
