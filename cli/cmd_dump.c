@@ -215,6 +215,8 @@ static void report_print(const struct dump_report *r)
     else
         (void)printf("position: none (%s)\n", r->position_hidden ? "the account may not read it"
                                                                  : "the source writes no binlog");
+    if (r->watched)
+        (void)printf("altered tables were looked for by: %s\n", r->watched);
     if (r->left_out)
         (void)printf("left out: %" PRIu64
                      " objects that could not be read or were dropped meanwhile, named above\n",

@@ -78,9 +78,10 @@ struct dump_run {
     atomic_size_t next;     /* table of the phase that goes through all of them */
     atomic_bool progressed; /* something was finished since the last loss (epochs.h) */
 
-    pthread_mutex_t lock;  /* guards what follows while workers run */
-    struct ledger *ledger; /* its by-name lookups are not used meanwhile */
-    struct err lost;       /* of this epoch: what the first lost connection said; code 0: none */
+    pthread_mutex_t lock;    /* guards what follows while workers run */
+    struct ledger *ledger;   /* its by-name lookups are not used meanwhile */
+    struct changes *changes; /* not locked: the main thread's */
+    struct err lost;         /* of this epoch: what the first lost connection said; code 0: none */
 };
 
 static inline bool dumper_stopped(const struct dump_run *run)
@@ -157,7 +158,7 @@ pool_work_fn dumper_worker_main;
 enum err_code dumper_table_error(const struct table *t, struct err *err);
 
 /* What is recorded of the table does not count any more; its files are deleted. */
-MUST_CHECK enum err_code dumper_table_void(struct dump_run *run, struct plan_table *t,
+MUST_CHECK enum err_code dumper_table_void(struct dump_run *run, struct ledger_table *l,
                                            struct err *err);
 /* The table is finished if no span of it is open: its table_done record. */
 MUST_CHECK enum err_code dumper_table_done(struct dump_run *run, struct plan_table *t,
@@ -178,6 +179,10 @@ MUST_CHECK enum err_code dumper_split(struct worker *w, struct span *s, uint64_t
  * on. */
 MUST_CHECK enum err_code dumper_begin_table(struct worker *w, struct plan_table *t,
                                             struct err *err);
+/* Whether the table's definition is the recorded one (its SHA-256). On the main thread's
+ * connection; a table that cannot be shown has another one. */
+MUST_CHECK enum err_code dumper_same_definition(struct dump_run *run, const struct table *t,
+                                                const char *recorded, bool *same, struct err *err);
 /* Databases, views, sequences; then triggers, routines and events. */
 MUST_CHECK enum err_code dumper_write_schemas(struct dump_run *run, struct err *err);
 /* Writes and records one schema file. */

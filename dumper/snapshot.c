@@ -144,6 +144,7 @@ static enum err_code snapshot_work(void *ctx, unsigned number, struct err *err)
     conn_thread_init();
     rc = snapshot_open(w, err);
     w->in_snapshot = !rc;
+    fault_point("dump.pin");
     while (!rc && clock_mono_us() < until && !dumper_stopped(run)) {
         i = atomic_fetch_add(&run->next, 1);
         if (i >= run->plan.count)

@@ -48,7 +48,7 @@ struct dump_table {
     size_t span_count;
     uint64_t rows, raw_bytes;
     unsigned from, to; /* the first and the last epoch of its chunks; 0: it has none */
-    bool rows_said; /* a dump of another tool that says how many: `rows`; its chunks do not */
+    bool rows_said;    /* a dump of another tool that says how many: `rows`; its chunks do not */
     bool done;
     bool left_out; /* it could not be read: its rows are not in the dump, but its definition is */
 };

@@ -7,7 +7,8 @@
  * every 2 s or 256 records, by the writer's own thread. A segment object is whole or absent, so any
  * bad line is an error.
  *
- * Records: dump, file (a schema file), epoch, table, span, chunk, table_done, void, left_out, end.
+ * Records: dump, file (a schema file), epoch, table, span, chunk, table_done, void, left_out,
+ * checked, end.
  * A span is a range of a table's key that one worker reads in key order; a span record comes before
  * its chunks; a chunk's bounds are (lo, hi] in the key's order; splitting a span makes a new one
  * behind its parent. So the parts that are missing follow from the records alone, without comparing
@@ -103,6 +104,11 @@ struct left_out_record { /* an object that could not be read, and that the dump 
     unsigned epoch;
     char *db, *name, *why;
 };
+struct checked_record { /* tables of the epoch were not altered while they were read */
+    bool optional;      /* true: older readers pass over it */
+    unsigned epoch;
+    char *means; /* how that was looked for, for people */
+};
 struct table_done_record { /* sums over the table's chunks since its last void; all its spans have
                               ended */
     unsigned table;
@@ -128,6 +134,7 @@ enum record_kind {
     RECORD_TABLE_DONE,
     RECORD_VOID,
     RECORD_LEFT_OUT,
+    RECORD_CHECKED,
     RECORD_END
 };
 struct record {
@@ -142,6 +149,7 @@ struct record {
         struct table_done_record table_done;
         struct void_record voided;
         struct left_out_record left_out;
+        struct checked_record checked;
         struct end_record end;
     } u;
 };
