@@ -15,13 +15,11 @@ static const char *fault_value(const char *setting, const char *name)
 {
     size_t len = strlen(name);
 
-    while (setting && (strncmp(setting, name, len) != 0 || !strchr(":,", setting[len]))) {
-        setting = strchr(setting, ',');
-        setting += setting ? 1 : 0;
-    }
-    if (!setting)
+    if (!setting || strncmp(setting, name, len) != 0)
         return NULL;
-    return setting[len] == ':' ? setting + len + 1 : "1";
+    if (setting[len] == '\0')
+        return "1";
+    return setting[len] == ':' ? setting + len + 1 : NULL;
 }
 
 void fault_point(const char *name)
