@@ -18,7 +18,7 @@ Q := $(if $(V),,@)
 PREFIX ?= /usr/local
 
 PKGS := $(if $(filter mysqlclient,$(MYSQL)),mysqlclient,libmariadb) \
-        libzstd libcrypto jansson zlib libxxhash
+        libzstd libcrypto jansson zlib libxxhash libcurl expat
 ROOMS := cli migrate check verify dumper loader follower formats \
          common/target common/schema common/store common/mysql common/base
 

@@ -32,8 +32,8 @@ static const char *const non_transactional_words[] = {"refuse", "lock", NULL};
 
 #define FIELD(f) offsetof(struct dump_opts, f)
 static const struct opt dump_opts_table[] = {
-    {"output", 'o', OPT_STRING, FIELD(output), "URL", "folder to write to: a path or file:///path",
-     NULL, 0, 0, false},
+    {"output", 'o', OPT_STRING, FIELD(output), "URL",
+     "where to write: a folder, or s3://bucket/prefix?endpoint=...&region=...", NULL, 0, 0, false},
     {"filter", 'f', OPT_LIST, FIELD(filters), "PATTERN",
      "tables to dump, repeatable: 'shop.*', '!shop.log_*'; the last match wins (all)", NULL, 0, 0,
      false},
@@ -133,7 +133,7 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
                                   struct err *err)
 {
     if (!o->output)
-        return err_set(err, ERR_USAGE, "no output: give --output FOLDER");
+        return err_set(err, ERR_USAGE, "no output: give --output FOLDER or s3://BUCKET/PREFIX");
     if (o->no_data && o->no_schemas)
         return err_set(err, ERR_USAGE, "--no-data and --no-schemas leave nothing to dump");
     if (o->ddl_lock == DDL_LOCK_ALWAYS && o->consistency == CONSISTENCY_NONE)
@@ -215,10 +215,24 @@ static void report_print(const struct dump_report *r)
     else
         (void)printf("position: none (%s)\n", r->position_hidden ? "the account may not read it"
                                                                  : "the source writes no binlog");
+    if (r->watched)
+        (void)printf("altered tables were looked for by: %s\n", r->watched);
     if (r->left_out)
         (void)printf("left out: %" PRIu64
                      " objects that could not be read or were dropped meanwhile, named above\n",
                      r->left_out);
+}
+
+/* A dry run makes nothing: an output that is not there is an empty one. */
+static enum err_code output_open(const struct dump_opts *o, struct store **store, struct err *err)
+{
+    enum err_code rc = store_open(o->output, !o->dry_run, store, err);
+
+    if (!rc || !o->dry_run || rc != ERR_STORE_NOT_FOUND)
+        return rc;
+    err_clear(err);
+    *store = store_mem_new();
+    return ERR_OK;
 }
 
 static enum err_code dump_with(const struct dump_opts *o, const struct server_opts *source,
@@ -239,7 +253,7 @@ static enum err_code dump_with(const struct dump_opts *o, const struct server_op
     rc = server_opts_resolve(source, "source", &url, err);
     if (rc)
         return rc;
-    rc = store_open(o->output, true, &store, err);
+    rc = output_open(o, &store, err);
     if (rc)
         goto out;
     rc = progress_start(&printer, &progress, general_opts_progress(general), err);

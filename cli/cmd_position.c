@@ -14,8 +14,8 @@ static const char *const form_words[] = {"text", "json", "dm", "mysql", "mariadb
 
 #define FIELD(f) offsetof(struct position_opts, f)
 static const struct opt position_opts_table[] = {
-    {"input", 'i', OPT_STRING, FIELD(input), "URL", "folder that holds the dump", NULL, 0, 0,
-     false},
+    {"input", 'i', OPT_STRING, FIELD(input), "URL",
+     "where the dump is: a folder or s3://bucket/prefix?...", NULL, 0, 0, false},
     {"as", 0, OPT_ENUM, FIELD(form), "text|json|dm|mysql|mariadb",
      "dm: a task of TiDB Data Migration; mysql, mariadb: the replica's statements (text)",
      form_words, 0, 0, false},
@@ -30,7 +30,7 @@ static enum err_code position_print(const struct position_opts *o, struct err *e
     enum err_code rc;
 
     if (!o->input)
-        return err_set(err, ERR_USAGE, "no input: give --input FOLDER");
+        return err_set(err, ERR_USAGE, "no input: give --input FOLDER or s3://BUCKET/PREFIX");
     rc = store_open(o->input, false, &store, err);
     if (!rc)
         rc = dump_open(store, true, &dump, err);

@@ -53,10 +53,12 @@ enum err_code command_status(struct command_context *ctx, struct err *err)
 
     rc = opt_parse(&set, tables, 2, ctx->argc, ctx->argv, &args, err);
     if (!rc && general.help) {
-        command_help("status URL [--json]",
-                     "Says how far the dump in a folder is: running and by whom, unfinished or\n"
-                     "finished; tables, rows, bytes, share. It reads only, and disturbs nobody.\n",
-                     tables, 2);
+        command_help(
+            "status URL [--json]",
+            "Says how far a dump is, in a folder or at s3://bucket/prefix: running and by\n"
+            "whom, unfinished or finished; tables, rows, bytes, share. It reads only, and disturbs "
+            "nobody.\n",
+            tables, 2);
         goto out;
     }
     if (!rc)

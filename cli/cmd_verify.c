@@ -15,14 +15,14 @@ struct verify_opts {
 };
 
 #define FIELD(f) offsetof(struct verify_opts, f)
-static const struct opt verify_opts_table[] = {{"input", 'i', OPT_STRING, FIELD(input), "URL",
-                                                "folder that holds the dump", NULL, 0, 0, false},
-                                               {"threads", 't', OPT_UINT, FIELD(threads), "N",
-                                                "files checked at once (4)", NULL, 1, 256, false},
-                                               {"max-faults", 0, OPT_UINT, FIELD(max_faults), "N",
-                                                "stop after so many faults (1000)", NULL, 1, 0,
-                                                false},
-                                               {.kind = OPT_END}};
+static const struct opt verify_opts_table[] = {
+    {"input", 'i', OPT_STRING, FIELD(input), "URL",
+     "where the dump is: a folder or s3://bucket/prefix?...", NULL, 0, 0, false},
+    {"threads", 't', OPT_UINT, FIELD(threads), "N", "files checked at once (4)", NULL, 1, 256,
+     false},
+    {"max-faults", 0, OPT_UINT, FIELD(max_faults), "N", "stop after so many faults (1000)", NULL, 1,
+     0, false},
+    {.kind = OPT_END}};
 #undef FIELD
 
 static void report_print(const struct verify_report *r)
@@ -55,7 +55,7 @@ static enum err_code verify_with(const struct verify_opts *o, const struct gener
     enum err_code rc;
 
     if (!o->input)
-        return err_set(err, ERR_USAGE, "no input: give --input FOLDER");
+        return err_set(err, ERR_USAGE, "no input: give --input FOLDER or s3://BUCKET/PREFIX");
     rc = store_open(o->input, false, &store, err);
     if (rc)
         return rc;

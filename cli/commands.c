@@ -14,6 +14,9 @@ static const struct command commands[] = {
     {"position", "position --input URL [--as FORM]",
      "print a dump's binlog position, as text, JSON, a DM task or a replica's statements",
      command_position},
+    {"conflicts", "conflicts --target URL [--input URL] [OPTION]...",
+     "list the rows that a load met in its way, and write SQL that undoes a replace",
+     command_conflicts},
     {"status", "status URL [--json]", "say how far a dump is, from another terminal",
      command_status},
     {"help", "help [COMMAND | errors]", "the words of --help; the list of errors",
@@ -35,7 +38,7 @@ void command_usage(FILE *out)
                 "Moves a MySQL or MariaDB database into TiDB through files.\n\n",
                 out);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        (void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+        (void)fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
     (void)fputs("\nferry COMMAND --help prints a command's options; ferry --version the version.\n",
                 out);
 }

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #ifndef FERRY_VERSION
@@ -39,6 +41,24 @@ static void *signal_thread(void *arg)
         log_event(LOG_WARN, "interrupted",
                   F_STR("message", "stopping at the next safe point; once more stops at once"));
     }
+    return NULL;
+}
+
+/* A key in a storage URL's parameter that is not overwritten yet, as argv_secret. */
+static char *argv_storage_key(char *arg, size_t *len)
+{
+    static const char *const names[] = {"access-key=", "session-token="};
+
+    for (char *p = strstr(arg, "s3://"); p && *p; p++)
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            size_t n = strlen(names[i]);
+
+            if (strncasecmp(p, names[i], n) != 0)
+                continue;
+            *len = strcspn(p + n, "&*");
+            if (*len)
+                return p + n;
+        }
     return NULL;
 }
 
@@ -83,6 +103,17 @@ static enum err_code argv_scrub(int argc, char **argv, struct err *err)
                      "a password on the command line can be seen by everyone: use "
                      "FERRY_SOURCE_PASSWORD, FERRY_TARGET_PASSWORD, --defaults-file or -p (asks)");
     }
+    for (int i = 1; i < argc; i++) {
+        size_t len = 0;
+
+        for (char *key = argv_storage_key(argv[i], &len); key;
+             key = argv_storage_key(argv[i], &len)) {
+            memset(key, '*', len);
+            rc = err_set(err, ERR_USAGE,
+                         "a key in a storage URL can be seen by everyone: use AWS_ACCESS_KEY_ID, "
+                         "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or a profile");
+        }
+    }
     return rc;
 }
 
@@ -121,6 +152,7 @@ int main(int argc, char **argv)
         (void)puts("ferry " FERRY_VERSION);
         return 0;
     }
+    (void)prctl(PR_SET_DUMPABLE, 0); /* passwords and keys are held: no core file of them */
     (void)sigemptyset(&signals.set);
     (void)sigaddset(&signals.set, SIGINT);
     (void)sigaddset(&signals.set, SIGTERM);

@@ -54,6 +54,7 @@ const struct command *command_find(const char *name);
 void command_usage(FILE *out);
 enum err_code command_verify(struct command_context *ctx, struct err *err);
 enum err_code command_position(struct command_context *ctx, struct err *err);
+enum err_code command_conflicts(struct command_context *ctx, struct err *err);
 enum err_code command_status(struct command_context *ctx, struct err *err);
 enum err_code command_help_words(struct command_context *ctx, struct err *err);
 enum err_code command_dump(struct command_context *ctx, struct err *err);

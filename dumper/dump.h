@@ -82,9 +82,10 @@ struct dump_report { /* owned by the caller: dump_report_release */
     char *consistency_why;                        /* why it was taken; NULL: nothing was */
     char *ddl;            /* what kept DDL out, or why not; NULL: not asked */
     bool position_hidden; /* there may be a position, but the account may not read it */
-    unsigned epoch;       /* of this run */
-    char *consistency;    /* what was taken, "flush" */
-    char *log_file;       /* position of the first epoch; NULL: none */
+    char *watched;     /* how altered tables were looked for; NULL: there was nothing to look for */
+    unsigned epoch;    /* of this run */
+    char *consistency; /* what was taken, "flush" */
+    char *log_file;    /* position of the first epoch; NULL: none */
     uint64_t log_pos;
     char *gtid;
     char uuid[37];

@@ -23,6 +23,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/rate.h"
+#include "dumper/changes.h"
 #include "dumper/ddl_lock.h"
 #include "dumper/epochs.h"
 #include "dumper/lock.h"
@@ -278,6 +279,20 @@ static void run_ddl_end(struct dump_run *run)
     dumper_ddl_unlock(run);
 }
 
+/* Also of an epoch that has lost a part: tables may have been finished in it. */
+static enum err_code run_changes(struct dump_run *run, enum err_code lost, struct err *err)
+{
+    struct err changed = ERR_INIT;
+    enum err_code rc = dumper_changes_end(run, &changed);
+
+    if (rc == ERR_DUMP_TABLE) /* the next epoch reads them, if there may be one */
+        run->lost = changed;
+    if (!rc || (lost && (rc == ERR_SERVER_LOST || rc == ERR_CONNECT)))
+        return lost;
+    *err = changed;
+    return rc;
+}
+
 /* Snapshot and rows; without any table that is not finished there is nothing to be consistent
  * with. */
 static enum err_code run_data(struct dump_run *run, struct dump_report *report, struct err *err)
@@ -293,6 +308,8 @@ static enum err_code run_data(struct dump_run *run, struct dump_report *report, 
         if (!rc)
             rc = dumper_connect(run, err);
         if (!rc)
+            rc = dumper_changes_begin(run, err);
+        if (!rc)
             rc = dumper_snapshot(run, err);
         if (!rc)
             rc = run_epoch(run, err);
@@ -304,6 +321,8 @@ static enum err_code run_data(struct dump_run *run, struct dump_report *report, 
     if (!rc) {
         run_start_progress(run);
         rc = run_read(run, err);
+        if (!rc || rc == run->lost.code)
+            rc = run_changes(run, rc, err);
     }
     report->data_us += clock_mono_us() - since;
     report->lock_us += run->lock_us;
@@ -352,7 +371,7 @@ static enum err_code run_end(struct dump_run *run, struct err *err)
         r.u.end.raw_bytes += t->raw_bytes;
         r.u.end.files += t->files;
     }
-    r.u.end.files += run->ledger->file_count;
+    r.u.end.files += run->ledger->file_records;
     rc = manifest_append(run->manifest, &r, err);
     if (!rc)
         rc = manifest_close(run->manifest, err);
@@ -405,6 +424,9 @@ static enum err_code run_epochs(struct dump_run *run, struct dump_report *report
         rc = run_once(run, report, err);
         if (!rc)
             return ERR_OK;
+        if (rc == ERR_DUMP_MOVED && epochs.why.code)
+            return err_wrap(err, "%.400s; what is missing cannot be read in a new snapshot",
+                            epochs.why.msg);
         rc = dumper_epoch_again(run, &epochs, err);
         if (!rc)
             rc = dumper_read_back(run, err);
@@ -461,6 +483,7 @@ static void run_release(struct dump_run *run)
     ledger_free(run->ledger);
     free(run->consistency_why);
     free(run->ddl_text);
+    changes_free(run->changes);
     free(run->options);
     rate_free(run->rate);
     pthread_mutex_destroy(&run->lock);
@@ -478,6 +501,7 @@ enum err_code dump_run(const struct dump_config *config, const struct server_url
                            .progress = progress,
                            .cancel = cancel,
                            .ledger = ledger_new(),
+                           .changes = changes_new(),
                            .rate = rate_new(config->rate_bytes),
                            .options = dumper_options(config)};
     struct dump_report found = {0};

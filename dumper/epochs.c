@@ -108,16 +108,17 @@ enum err_code dumper_epoch_again(struct dump_run *run, struct epochs *e, struct 
         return why.code;
     if (run->ledger->epochs && dumper_check_epochs(run, &refused)) {
         *err = refused;
-        return err_wrap(err, "the connection was lost (%.300s)", why.msg);
+        return err_wrap(err, "%.400s; what is missing would need a new snapshot", why.msg);
     }
     if (epochs_over(run, e))
         return why.code;
     rc = epochs_let_go(run, err);
     if (rc)
         return rc;
+    e->why = why;
     fault_point("dump.epoch.lost");
     log_event(LOG_WARN, "dump.epoch.again", F_U64("epoch", run->epoch), F_STR("cause", why.msg),
-              F_STR("message", "the source was lost; going on in a new snapshot"));
+              F_STR("message", "going on in a new snapshot"));
     if (!backoff_wait(&e->backoff, run->cancel))
         return dumper_stop_error(run, err);
     err_clear(err);

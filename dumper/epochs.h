@@ -7,6 +7,7 @@
 
 struct epochs { /* zero-initialised; the main thread's */
     struct backoff backoff;
+    struct err why;    /* the last try failed */
     uint64_t since_us; /* since when nothing was finished; valid if failing */
     bool failing;
 };

@@ -113,7 +113,8 @@ static enum err_code check_data(struct check *c, const char *path, const struct 
     return ERR_OK;
 }
 
-/* The definition of a table without a table record is written again, and may be in any state. */
+/* The definition of a table without a table record, or of one that is voided, is written again, and
+ * may be in any state. */
 static bool check_schema_fixed(const struct check *c, const struct file_name *name)
 {
     const struct ledger_table *t = NULL;
@@ -121,7 +122,7 @@ static bool check_schema_fixed(const struct check *c, const struct file_name *na
     if (name->db && name->table)
         t = ledger_find(c->run->ledger, name->db, name->table);
     return name->kind == FILE_DATABASE || name->kind == FILE_POST || name->kind == FILE_TRIGGERS ||
-           (t && t->recorded);
+           (t && t->recorded && !t->voided);
 }
 
 static enum err_code check_file(void *ctx, const char *path, const struct store_info *info,

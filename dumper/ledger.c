@@ -98,6 +98,7 @@ void ledger_add_file(struct ledger *s, const char *path, uint64_t bytes)
         s->file_cap = s->file_cap ? s->file_cap * 2 : 64;
         s->files = xreallocarray(s->files, s->file_cap, sizeof(*s->files));
     }
+    s->file_records++;
     s->files[s->file_count++] = (struct ledger_file){.path = xstrdup(path), .bytes = bytes};
 }
 
@@ -157,6 +158,7 @@ static enum err_code ledger_apply_table(struct ledger *s, struct table_record *r
     t->is_table = strcmp(r->kind, "table") == 0;
     t->is_view = strcmp(r->kind, "view") == 0;
     t->recorded = true;
+    t->voided = false;
     return ERR_OK;
 }
 
@@ -177,6 +179,7 @@ static enum err_code ledger_apply_span(struct ledger_table *t, const struct span
                            t->db, t->name);
         at = &(*at)->next;
     }
+    t->voided = false;
     s = xcalloc(1, sizeof(*s));
     s->id = r->span;
     bound_copy(&s->lo, &r->lo);
@@ -256,10 +259,12 @@ static enum err_code ledger_apply_other(struct ledger *s, struct record *r, unsi
         return ledger_apply_chunk(t, &r->u.chunk, err);
     case RECORD_VOID:
         ledger_void(t);
+        t->voided = true;
         ledger_left_out_again(s, t);
         return ERR_OK;
     default: /* RECORD_TABLE_DONE */
         t->done = true;
+        t->voided = false;
         ledger_spans_free(t); /* nothing will be asked of them */
         return ERR_OK;
     }
@@ -303,6 +308,9 @@ enum err_code ledger_apply(struct ledger *s, struct record *r, struct err *err)
         break;
     case RECORD_LEFT_OUT:
         ledger_apply_left_out(s, &r->u.left_out);
+        break;
+    case RECORD_CHECKED:
+        s->checked = r->u.checked.epoch;
         break;
     case RECORD_END:
         s->ended = true;

@@ -28,9 +28,12 @@ struct ledger_table {
     char *db, *name;
     char *schema_file, *sha256, *key; /* as recorded; NULL: none */
     bool recorded;                    /* has a table record */
+    bool voided;                      /* nothing has come since its void: a new table record may */
     bool is_table, is_view;           /* neither: a sequence */
     bool done;
-    char *left_out;    /* this run: why the table is left out; NULL: it is not */
+    char *left_out;  /* this run: why the table is left out; NULL: it is not */
+    bool under_lock; /* this run: it was read while the lock was held, so nothing came in between */
+    bool changed;    /* this run: it was altered while it was read */
     bool was_left_out; /* by an earlier run: its rows are not in the dump */
     unsigned from, to; /* the first and the last epoch of its chunks; 0: it has none */
     unsigned next_span;
@@ -56,6 +59,7 @@ struct ledger {
     struct epoch_record first, last;
     unsigned epochs;
     uint64_t left_out; /* recorded tables, by earlier runs */
+    unsigned checked;  /* the last epoch of which it is known that no table was altered; 0: none */
     uint64_t last_segment;
     struct ledger_table **tables; /* by database and name once ledger_sort was called */
     size_t table_count;
@@ -64,6 +68,7 @@ struct ledger {
     unsigned id_max;
     struct ledger_file *files; /* by path up to sorted_files; behind them what was added since */
     size_t file_count, file_cap, sorted_files;
+    uint64_t file_records; /* several may be of one path */
 };
 
 struct ledger *ledger_new(void);

@@ -9,8 +9,6 @@
 #include "dumper/partial.h"
 #include "formats/file_names.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -195,6 +193,23 @@ static int plan_compare(const void *a, const void *b)
     return order ? order : strcmp(x->name, y->name);
 }
 
+/* Of the tables that are not opened before they are read. */
+static enum err_code plan_check_rights(const struct dump_run *run, struct err *err)
+{
+    for (size_t i = PLAN_PROBED_MAX; i < run->plan.count && !run->config->skip_tables; i++) {
+        const struct table *t = run->plan.tables[i].table;
+
+        for (unsigned k = 0; k < t->column_count; k++)
+            if (column_is_dumped(&t->columns[k]) && !t->columns[k].readable)
+                return err_set(
+                    err, ERR_PRIVILEGE,
+                    "column '%s' of '%s.%s' cannot be read (GRANT SELECT ON it, or leave "
+                    "the table out with --filter)",
+                    t->columns[k].name, t->db, t->name);
+    }
+    return ERR_OK;
+}
+
 /* Rows of earlier runs must still have their table. */
 static enum err_code plan_check_gone(const struct dump_run *run, struct err *err)
 {
@@ -254,6 +269,8 @@ enum err_code dumper_plan(struct dump_run *run, struct err *err)
     qsort(p->tables, p->count, sizeof(*p->tables), plan_compare);
     rc = plan_check_engines(run, err);
     if (!rc)
+        rc = plan_check_rights(run, err);
+    if (!rc)
         rc = partial_rows(run, err);
     if (!rc)
         rc = plan_check_gone(run, err);
@@ -272,71 +289,4 @@ void dumper_plan_release(struct plan *p)
     schema_free(p->schema);
     filter_free(p->filter);
     *p = (struct plan){0};
-}
-
-/* Tables that are there and not dumped. */
-static enum err_code plan_print_left_out(struct dump_run *run, struct err *err)
-{
-    struct result *r = NULL;
-    struct row row;
-    bool more = true;
-    enum err_code rc;
-
-    rc = conn_queryz(run->control,
-                     "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES "
-                     "ORDER BY TABLE_SCHEMA, TABLE_NAME",
-                     &r, err);
-    while (!rc && more) {
-        const char *why = NULL;
-
-        rc = result_next(r, &row, &more, err);
-        if (rc || !more || filter_is_system(row.cell[0]))
-            continue;
-        if (!filter_match_table(run->plan.filter, row.cell[0], row.cell[1]))
-            why = "--filter";
-        else if (run->config->no_views && strcmp(row.cell[2], "VIEW") == 0)
-            why = "--no-views";
-        if (why)
-            (void)printf("left out   %s.%s: %s\n", row.cell[0], row.cell[1], why);
-    }
-    result_free(r);
-    return rc;
-}
-
-static void plan_print_table(const struct plan_table *p)
-{
-    const struct table *t = p->table;
-    struct strbuf line = {0};
-    char size[SIZE_TEXT_MAX];
-
-    size_text(t->data_bytes, size);
-    strbuf_addf(&line, "table      %s.%s: about %s, %" PRIu64 " rows, ", t->db, t->name, size,
-                t->row_estimate);
-    if (p->key) {
-        strbuf_addf(&line, "key %s (", p->key->name);
-        for (unsigned i = 0; i < p->key->part_count; i++)
-            strbuf_addf(&line, "%s%s", i ? ", " : "", t->columns[p->key->parts[i].column].name);
-        strbuf_addch(&line, ')');
-    } else {
-        strbuf_addstr(&line, "no key: read by one worker, in one epoch");
-    }
-    if (p->ledger->rows)
-        strbuf_addf(&line, ", %" PRIu64 " rows done", p->ledger->rows);
-    for (unsigned i = 0; i < t->column_count; i++)
-        if (!column_is_dumped(&t->columns[i]))
-            strbuf_addf(&line, ", column %s left out", t->columns[i].name);
-    (void)puts(strbuf_str(&line));
-    strbuf_release(&line);
-}
-
-enum err_code dumper_print_plan(struct dump_run *run, struct err *err)
-{
-    for (size_t i = 0; i < run->plan.count; i++)
-        plan_print_table(&run->plan.tables[i]);
-    for (size_t i = 0; i < run->plan.other_count; i++) {
-        const struct table *t = run->plan.others[i].table;
-
-        (void)printf("%-10s %s.%s\n", t->kind == TABLE_VIEW ? "view" : "sequence", t->db, t->name);
-    }
-    return plan_print_left_out(run, err);
 }

@@ -7,6 +7,11 @@
 #include "common/schema/model.h"
 #include "dumper/ledger.h"
 
+/* So many tables, the largest, are opened before anything is locked, as proof that they can be
+ * read; of more the server's word is taken for the account's rights, since opening takes a server
+ * long. */
+#define PLAN_PROBED_MAX 2000
+
 struct plan_table {
     const struct table *table;
     const struct key *key; /* chunks are cut by it; NULL: none */

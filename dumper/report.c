@@ -1,4 +1,4 @@
-#include "dumper/run.h"
+#include "dumper/changes.h"
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
@@ -103,6 +103,7 @@ void dumper_report(const struct dump_run *run, struct dump_report *report)
     report->position_hidden = run->position_hidden;
     report->left_out = run->left_out + l->left_out;
     report->epoch = run->epoch;
+    report->watched = report_text(dumper_changes_means(run));
     report->consistency = report_text(first->consistency);
     report->log_file = report_text(first->log_file);
     report->log_pos = first->log_pos;
@@ -120,6 +121,7 @@ void dump_report_release(struct dump_report *r)
     free(r->consistency);
     free(r->consistency_why);
     free(r->ddl);
+    free(r->watched);
     free(r->log_file);
     free(r->gtid);
     *r = (struct dump_report){0};

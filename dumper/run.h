@@ -78,9 +78,10 @@ struct dump_run {
     atomic_size_t next;     /* table of the phase that goes through all of them */
     atomic_bool progressed; /* something was finished since the last loss (epochs.h) */
 
-    pthread_mutex_t lock;  /* guards what follows while workers run */
-    struct ledger *ledger; /* its by-name lookups are not used meanwhile */
-    struct err lost;       /* of this epoch: what the first lost connection said; code 0: none */
+    pthread_mutex_t lock;    /* guards what follows while workers run */
+    struct ledger *ledger;   /* its by-name lookups are not used meanwhile */
+    struct changes *changes; /* not locked: the main thread's */
+    struct err lost;         /* of this epoch: what the first lost connection said; code 0: none */
 };
 
 static inline bool dumper_stopped(const struct dump_run *run)
@@ -97,6 +98,8 @@ void dumper_let_go(struct dump_run *run);
 /* ---- plan.c ---- */
 MUST_CHECK enum err_code dumper_plan(struct dump_run *run, struct err *err);
 void dumper_plan_release(struct plan *p);
+
+/* ---- dry_run.c ---- */
 /* What would be dumped, and what is left out and why, to stdout. */
 MUST_CHECK enum err_code dumper_print_plan(struct dump_run *run, struct err *err);
 
@@ -124,7 +127,7 @@ MUST_CHECK enum err_code dumper_wipe(struct dump_run *run, struct err *err);
 bool dumper_owns(const char *path, bool *manifest);
 
 /* ---- snapshot.c ---- */
-/* Opens the workers' connections, and proves on them that every table can be read. */
+/* Opens the workers' connections, and proves on them that tables can be read (PLAN_PROBED_MAX). */
 MUST_CHECK enum err_code dumper_connect(struct dump_run *run, struct err *err);
 /* A reading of no row: fails as a reading would, and holds the table for the transaction. */
 MUST_CHECK enum err_code dumper_probe(struct worker *w, const struct plan_table *t,
@@ -155,7 +158,7 @@ pool_work_fn dumper_worker_main;
 enum err_code dumper_table_error(const struct table *t, struct err *err);
 
 /* What is recorded of the table does not count any more; its files are deleted. */
-MUST_CHECK enum err_code dumper_table_void(struct dump_run *run, struct plan_table *t,
+MUST_CHECK enum err_code dumper_table_void(struct dump_run *run, struct ledger_table *l,
                                            struct err *err);
 /* The table is finished if no span of it is open: its table_done record. */
 MUST_CHECK enum err_code dumper_table_done(struct dump_run *run, struct plan_table *t,
@@ -176,6 +179,10 @@ MUST_CHECK enum err_code dumper_split(struct worker *w, struct span *s, uint64_t
  * on. */
 MUST_CHECK enum err_code dumper_begin_table(struct worker *w, struct plan_table *t,
                                             struct err *err);
+/* Whether the table's definition is the recorded one (its SHA-256). On the main thread's
+ * connection; a table that cannot be shown has another one. */
+MUST_CHECK enum err_code dumper_same_definition(struct dump_run *run, const struct table *t,
+                                                const char *recorded, bool *same, struct err *err);
 /* Databases, views, sequences; then triggers, routines and events. */
 MUST_CHECK enum err_code dumper_write_schemas(struct dump_run *run, struct err *err);
 /* Writes and records one schema file. */

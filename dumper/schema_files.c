@@ -172,6 +172,8 @@ static enum err_code schema_record(struct dump_run *run, struct plan_table *p, c
     record_release(&record);
     pthread_mutex_lock(&run->lock);
     l->recorded = !rc;
+    free(l->sha256);
+    l->sha256 = xstrdup(sha256);
     pthread_mutex_unlock(&run->lock);
     fault_point("dump.table-record");
     return rc;
@@ -193,6 +195,24 @@ static enum err_code table_definition(struct worker *w, struct plan_table *p, ch
     return rc ? dumper_table_error(t, err) : ERR_OK;
 }
 
+enum err_code dumper_same_definition(struct dump_run *run, const struct table *t,
+                                     const char *recorded, bool *same, struct err *err)
+{
+    char sha256[SHA256_HEX];
+    char *sql = NULL;
+    enum err_code rc = schema_create_table(run->control, t, &sql, err);
+
+    if (!rc)
+        rc = schema_hash(sql, sha256, err);
+    *same = !rc && strcmp(sha256, recorded) == 0;
+    free(sql);
+    if (rc && (rc == ERR_SQL || rc == ERR_DUMP_TABLE) && conn_usable(run->control)) {
+        err_clear(err); /* it is gone, or is no table any more */
+        return ERR_OK;
+    }
+    return rc;
+}
+
 enum err_code dumper_begin_table(struct worker *w, struct plan_table *p, struct err *err)
 {
     struct dump_run *run = w->run;
@@ -205,7 +225,7 @@ enum err_code dumper_begin_table(struct worker *w, struct plan_table *p, struct 
 
     if (rc)
         goto out;
-    if (p->ledger->recorded) {
+    if (p->ledger->recorded && !p->ledger->voided) {
         if (p->ledger->sha256 && strcmp(sha256, p->ledger->sha256) != 0)
             rc = err_set(err, ERR_DUMP_MOVED, "the definition of '%s.%s' has changed", t->db,
                          t->name);

@@ -79,9 +79,8 @@ bool dumper_is_skipped(struct dump_run *run, const struct plan_table *t)
     return skipped;
 }
 
-enum err_code dumper_skip_finish(struct dump_run *run, struct plan_table *t, struct err *err)
+enum err_code dumper_leave_table_out(struct dump_run *run, struct ledger_table *l, struct err *err)
 {
-    struct ledger_table *l = t->ledger;
     const struct record done = {.kind = RECORD_TABLE_DONE, .u.table_done = {.table = l->id}};
     const struct record left_out = {.kind = RECORD_LEFT_OUT,
                                     .u.left_out = {.optional = true,
@@ -92,7 +91,7 @@ enum err_code dumper_skip_finish(struct dump_run *run, struct plan_table *t, str
     enum err_code rc = ERR_OK;
 
     if (l->recorded)
-        rc = dumper_table_void(run, t, err);
+        rc = dumper_table_void(run, l, err);
     if (!rc) /* before it counts as done: an empty table must not come about in silence */
         rc = manifest_append(run->manifest, &left_out, err);
     if (!rc && l->recorded)
@@ -100,6 +99,13 @@ enum err_code dumper_skip_finish(struct dump_run *run, struct plan_table *t, str
     pthread_mutex_lock(&run->lock);
     l->done = true;
     pthread_mutex_unlock(&run->lock);
+    return rc;
+}
+
+enum err_code dumper_skip_finish(struct dump_run *run, struct plan_table *t, struct err *err)
+{
+    enum err_code rc = dumper_leave_table_out(run, t->ledger, err);
+
     atomic_fetch_add_explicit(&run->progress->pieces, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&run->progress->total_bytes, t->table->data_bytes,
                               memory_order_relaxed);

@@ -21,6 +21,10 @@ bool dumper_gone(struct worker *w, struct plan_table *t, struct err *err);
 /* Marks a table that was dropped since the plan: as one that is left out, with that reason. */
 void dumper_vanished(struct dump_run *run, struct plan_table *t);
 bool dumper_is_skipped(struct dump_run *run, const struct plan_table *t);
+/* Voids what is recorded of the table and records why (l->left_out) the dump does without it. No
+ * worker has a span of it any more. */
+MUST_CHECK enum err_code dumper_leave_table_out(struct dump_run *run, struct ledger_table *l,
+                                                struct err *err);
 /* No worker has a span of the table any more. */
 MUST_CHECK enum err_code dumper_skip_finish(struct dump_run *run, struct plan_table *t,
                                             struct err *err);

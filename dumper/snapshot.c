@@ -49,7 +49,7 @@ static enum err_code connect_work(void *ctx, unsigned number, struct err *err)
     rc = conn_open(run->source, CONN_SOURCE, "dump", &w->conn, err);
     while (!rc && !dumper_stopped(run)) {
         i = atomic_fetch_add(&run->next, 1);
-        if (i >= run->plan.count)
+        if (i >= run->plan.count || i >= PLAN_PROBED_MAX)
             break;
         rc = dumper_is_skipped(run, &run->plan.tables[i])
                  ? ERR_OK
@@ -144,6 +144,7 @@ static enum err_code snapshot_work(void *ctx, unsigned number, struct err *err)
     conn_thread_init();
     rc = snapshot_open(w, err);
     w->in_snapshot = !rc;
+    fault_point("dump.pin");
     while (!rc && clock_mono_us() < until && !dumper_stopped(run)) {
         i = atomic_fetch_add(&run->next, 1);
         if (i >= run->plan.count)

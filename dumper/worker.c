@@ -77,11 +77,9 @@ enum err_code dumper_table_done(struct dump_run *run, struct plan_table *t, stru
     return manifest_append(run->manifest, &record, err);
 }
 
-/* What an earlier epoch has of a table without a key cannot be gone on with: its rows are in no
- * order. The record that voids its files is durable before they are deleted. */
-enum err_code dumper_table_void(struct dump_run *run, struct plan_table *t, struct err *err)
+/* The record that voids its files is durable before they are deleted. */
+enum err_code dumper_table_void(struct dump_run *run, struct ledger_table *l, struct err *err)
 {
-    struct ledger_table *l = t->ledger;
     const struct record record = {.kind = RECORD_VOID,
                                   .u.voided = {.table = l->id, .epoch = run->epoch}};
     struct strbuf path = {0};
@@ -180,8 +178,9 @@ static enum err_code worker_table(struct worker *w, struct plan_table *t, struct
         return dumper_skip_finish(run, t, err);
     if (rc)
         return rc;
+    /* without a key its rows are in no order: what an earlier epoch has cannot be gone on with */
     if (l->was_left_out || (!t->key && l->spans && l->spans->begun && !l->spans->last)) {
-        rc = dumper_table_void(run, t, err);
+        rc = dumper_table_void(run, l, err);
         if (rc)
             return rc;
     }

@@ -6,7 +6,7 @@ enum err_code dump_file_open(struct store *s, const char *path,
                              struct digest *digest, struct sink **out, struct err *err)
 {
     struct sink *sink = NULL;
-    enum err_code rc = store_open_write(s, path, &sink, err);
+    enum err_code rc = store_open_grouped(s, path, &sink, err);
 
     if (rc)
         return rc;

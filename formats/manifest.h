@@ -7,7 +7,8 @@
  * every 2 s or 256 records, by the writer's own thread. A segment object is whole or absent, so any
  * bad line is an error.
  *
- * Records: dump, file (a schema file), epoch, table, span, chunk, table_done, void, left_out, end.
+ * Records: dump, file (a schema file), epoch, table, span, chunk, table_done, void, left_out,
+ * checked, end.
  * A span is a range of a table's key that one worker reads in key order; a span record comes before
  * its chunks; a chunk's bounds are (lo, hi] in the key's order; splitting a span makes a new one
  * behind its parent. So the parts that are missing follow from the records alone, without comparing
@@ -103,6 +104,11 @@ struct left_out_record { /* an object that could not be read, and that the dump 
     unsigned epoch;
     char *db, *name, *why;
 };
+struct checked_record { /* tables of the epoch were not altered while they were read */
+    bool optional;      /* true: older readers pass over it */
+    unsigned epoch;
+    char *means; /* how that was looked for, for people */
+};
 struct table_done_record { /* sums over the table's chunks since its last void; all its spans have
                               ended */
     unsigned table;
@@ -128,6 +134,7 @@ enum record_kind {
     RECORD_TABLE_DONE,
     RECORD_VOID,
     RECORD_LEFT_OUT,
+    RECORD_CHECKED,
     RECORD_END
 };
 struct record {
@@ -142,6 +149,7 @@ struct record {
         struct table_done_record table_done;
         struct void_record voided;
         struct left_out_record left_out;
+        struct checked_record checked;
         struct end_record end;
     } u;
 };
@@ -164,8 +172,9 @@ struct manifest; /* the writer */
 MUST_CHECK enum err_code manifest_open(struct store *s, uint64_t last_segment,
                                        void (*failed)(void *ctx), void *ctx, struct manifest **,
                                        struct err *err);
-/* Appends a copy; durable after the next group commit. Call only after what it speaks of is
- * durable. Any thread. Fails with the first write error. */
+/* Appends a copy; durable after the next group commit. Call only after the sinks of
+ * the files it speaks of are finished: the group's store_sync comes first. Any thread. Fails with
+ * the first write error. */
 MUST_CHECK enum err_code manifest_append(struct manifest *m, const struct record *r,
                                          struct err *err);
 /* Returns when everything appended so far is durable. */

@@ -79,6 +79,9 @@ static enum err_code manifest_write_segment(struct manifest *m, const struct str
     enum err_code rc;
 
     (void)snprintf(path, sizeof path, MANIFEST_FOLDER "%06" PRIu64 ".jsonl", m->segment + 1);
+    rc = store_sync(m->store, err); /* the files that the records speak of */
+    if (rc)
+        return rc;
     fault_point("manifest.before-segment");
     rc = store_create(m->store, path, strbuf_str(text), text->len, err);
     if (rc == ERR_STORE_EXISTS)

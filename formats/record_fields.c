@@ -89,6 +89,11 @@ static const struct record_field left_out_fields[] = {
     F(left_out, optional, FIELD_BOOL), F(left_out, epoch, FIELD_UINT), F(left_out, db, FIELD_TEXT),
     F(left_out, name, FIELD_TEXT),     F(left_out, why, FIELD_TEXT),
 };
+static const struct record_field checked_fields[] = {
+    F(checked, optional, FIELD_BOOL),
+    F(checked, epoch, FIELD_UINT),
+    F(checked, means, FIELD_TEXT),
+};
 static const struct record_field end_fields[] = {
     F(end, tables, FIELD_U64), F(end, rows, FIELD_U64),   F(end, raw_bytes, FIELD_U64),
     F(end, files, FIELD_U64),  F(end, at_us, FIELD_TIME),
@@ -119,6 +124,7 @@ static const struct record_layout layouts[] = {
     [RECORD_TABLE_DONE] = LAYOUT("table_done", table_done_fields),
     [RECORD_VOID] = LAYOUT("void", void_fields),
     [RECORD_LEFT_OUT] = LAYOUT("left_out", left_out_fields),
+    [RECORD_CHECKED] = LAYOUT("checked", checked_fields),
     [RECORD_END] = LAYOUT("end", end_fields),
 };
 static const struct record_layout columns = LAYOUT("column", column_fields);

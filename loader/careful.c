@@ -1,5 +1,5 @@
 /* One batch by multi-row INSERT in a strict session, where a bad value is an error and a warning is
- * one too. What the server refuses is then looked for row by row (refuse.c). */
+ * one too. What the server refuses is settle.c's. */
 #include "loader/insert.h"
 
 #include "common/base/fault.h"
@@ -83,6 +83,7 @@ static enum err_code careful_flush(struct careful *c, struct err *err)
 static enum err_code careful_odd_row(struct careful *c, const struct row *row, unsigned enum_errors,
                                      struct err *err)
 {
+    struct worker *w = c->w;
     struct err why = ERR_INIT;
 
     if (careful_flush(c, err))
@@ -91,7 +92,11 @@ static enum err_code careful_odd_row(struct careful *c, const struct row *row, u
         return ERR_OK;
     if (!c->begun && careful_begin(c, false, err))
         return err->code;
-    return insert_enum_error_row(c->w, row, enum_errors, &c->refused, &why, err);
+    strbuf_reset(&w->sql);
+    strbuf_addstr(&w->sql, w->table->insert_sql);
+    if (insert_values_row(row, w->table->dump->shape.forms, &w->sql, err))
+        return err->code;
+    return insert_enum_error_sql(w, enum_errors, &c->refused, &why, err);
 }
 
 static enum err_code careful_row(struct careful *c, const struct row *row, struct err *err)
@@ -100,6 +105,10 @@ static enum err_code careful_row(struct careful *c, const struct row *row, struc
     size_t before = w->rows.len;
     unsigned enum_errors = insert_enum_errors(w->table, row);
 
+    if (w->run->max_row && row_bytes(row) > w->run->max_row) {
+        c->refused = true; /* the server would break the connection, or break */
+        return ERR_OK;
+    }
     if (enum_errors > 0)
         return careful_odd_row(c, row, enum_errors, err);
     strbuf_addstr(&w->rows, c->rows ? "," : w->table->insert_sql);
@@ -154,7 +163,7 @@ static enum err_code careful_try(struct careful *c, struct err *err)
     return rc;
 }
 
-enum err_code careful_batch(struct worker *w, struct err *err)
+enum err_code careful_batch(struct worker *w, enum batch_outcome *outcome, struct err *err)
 {
     struct careful c = {.w = w};
     enum err_code rc;
@@ -163,12 +172,7 @@ enum err_code careful_batch(struct worker *w, struct err *err)
     strbuf_reset(&w->rows);
     rc = careful_try(&c, err);
     batch_reader_release(&c.reader);
-    if (rc || !c.refused)
-        return rc;
-    rc = refuse_rows(w, err);
-    if (!rc) /* what refused them is gone: try again */
-        return err_set(err, ERR_SERVER_BUSY,
-                       "%s: the target refused rows of '%s' together that it takes one by one",
-                       w->table->label, w->chunk->path);
+    if (!rc)
+        *outcome = c.refused ? BATCH_SETTLE : BATCH_COMMITTED;
     return rc;
 }

@@ -1,45 +1,38 @@
 /* One batch by LOAD DATA LOCAL, in two packets: the fence and the rows, then, after a look at the
  * answer, the COMMIT. On TiDB the transaction is optimistic: a pessimistic one would check for
  * duplicates at its snapshot only. */
-#include "loader/load_inner.h"
+#include "loader/put.h"
 
 #include "common/base/fault.h"
 #include "common/base/log.h"
 
 #define STATEMENTS 3 /* BEGIN, UPDATE, LOAD */
 
-void batch_begin_sql(struct worker *w, bool optimistic)
+void batch_progress_sql(struct worker *w)
 {
     const struct batch *b = &w->batch;
+    struct claim_progress p = {.rows_done = b->first_row + b->rows,
+                               .raw_off = b->raw_off,
+                               .counts = w->claim.counts,
+                               .done = b->last};
 
+    counts_add(&p.counts, &w->delta);
+    claim_progress_sql(&w->run->state, &w->claim, &p, &w->sql);
+}
+
+void batch_begin_sql(struct worker *w, bool optimistic)
+{
+    w->delta = (struct chunk_counts){.added = w->batch.rows};
     strbuf_reset(&w->sql);
     strbuf_addstr(&w->sql, w->run->flavour.vendor != VENDOR_TIDB ? "BEGIN; "
                            : optimistic                          ? "BEGIN OPTIMISTIC; "
                                                                  : "BEGIN PESSIMISTIC; ");
-    claim_progress_sql(&w->run->state, &w->claim, b->first_row + b->rows, b->raw_off, b->last,
-                       &w->sql);
+    batch_progress_sql(w);
 }
 
 enum err_code batch_fenced(const struct worker *w, struct err *err)
 {
     return err_set(err, ERR_LOAD_FENCED, "another process has taken '%s' over", w->chunk->path);
-}
-
-/* The server, or a proxy before it, does not take LOAD DATA LOCAL. */
-static bool local_is_refused(const struct err *err)
-{
-    static const unsigned numbers[] = {
-        1148, /* not allowed with this version */
-        1235, /* not supported */
-        2068, /* the client library's refusal */
-        3948, /* MySQL 8: local_infile is off */
-        4166, /* MariaDB: local_infile is off */
-    };
-
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        if (err->server_errno == numbers[i])
-            return true;
-    return false;
 }
 
 /* After an error of the first packet, whose connection is not to be used any more. */
@@ -48,13 +41,7 @@ static enum err_code fast_failed(struct worker *w, enum batch_outcome *outcome, 
     worker_disconnect(w);
     if (err_info(err->code)->retryable)
         return err->code;
-    if (local_is_refused(err) && !atomic_exchange(&w->run->local_refused, true))
-        log_event(LOG_WARN, "load.local-refused",
-                  F_STR("message",
-                        "the target does not allow LOAD DATA LOCAL; rows go by multi-row INSERT, "
-                        "which takes longer (set local_infile=1 there)"),
-                  F_STR("cause", err->msg));
-    *outcome = BATCH_CAREFUL;
+    *outcome = put_local_refused(w, err) ? BATCH_CAREFUL : BATCH_SETTLE;
     err_clear(err);
     return ERR_OK;
 }
@@ -98,7 +85,7 @@ enum err_code fast_batch(struct worker *w, enum batch_outcome *outcome, struct e
     if (info.affected != b->rows || info.records != b->rows || info.skipped || info.deleted ||
         info.warnings) {
         fast_rollback(w);
-        *outcome = BATCH_CAREFUL;
+        *outcome = BATCH_SETTLE;
         return ERR_OK;
     }
     rc = conn_execz(w->conn, "COMMIT", err);
@@ -108,7 +95,7 @@ enum err_code fast_batch(struct worker *w, enum batch_outcome *outcome, struct e
         log_event(LOG_DEBUG, "load.commit-refused", F_STR("message", err->msg));
         worker_disconnect(w);
         err_clear(err);
-        *outcome = BATCH_CAREFUL; /* after the claim has been taken anew */
+        *outcome = BATCH_SETTLE; /* after the claim has been taken anew */
         return ERR_OK;
     }
     fault_point("load.after-commit");

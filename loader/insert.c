@@ -1,7 +1,5 @@
 #include "loader/insert.h"
 
-#include "common/base/mem.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,13 +12,6 @@ unsigned insert_enum_errors(const struct load_table *t, const struct row *row)
     for (unsigned i = 0; t->enum_error && i < row->count; i++)
         n += t->enum_error[i] && row->cell[i] && row->len[i] == 0;
     return n;
-}
-
-enum err_code insert_row_sql(const struct load_table *t, const struct row *row, struct strbuf *sql,
-                             struct err *err)
-{
-    strbuf_addstr(sql, t->insert_sql);
-    return insert_values_row(row, t->dump->shape.forms, sql, err);
 }
 
 enum err_code insert_warning_count(struct conn *c, uint64_t *count, struct err *err)
@@ -99,16 +90,13 @@ bool insert_error_is_of_row(const struct err *err)
     return true;
 }
 
-static enum err_code loose_insert(struct worker *w, const struct row *row, unsigned enum_errors,
-                                  bool *refused, struct err *why, struct err *err)
+static enum err_code loose_insert(struct worker *w, unsigned enum_errors, bool *refused,
+                                  struct err *why, struct err *err)
 {
     struct warnings warnings = {.first = why};
     uint64_t affected = 0;
     enum err_code rc;
 
-    strbuf_reset(&w->sql);
-    if (insert_row_sql(w->table, row, &w->sql, err))
-        return err->code;
     rc = conn_exec(w->conn, w->sql.str, w->sql.len, &affected, err);
     if (rc && insert_error_is_of_row(err)) {
         *refused = true;
@@ -126,8 +114,8 @@ static enum err_code loose_insert(struct worker *w, const struct row *row, unsig
     return ERR_OK;
 }
 
-enum err_code insert_enum_error_row(struct worker *w, const struct row *row, unsigned enum_errors,
-                                    bool *refused, struct err *why, struct err *err)
+enum err_code insert_enum_error_sql(struct worker *w, unsigned enum_errors, bool *refused,
+                                    struct err *why, struct err *err)
 {
     static const char loosen[] =
         "SET @ferry_sql_mode=@@sql_mode,sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'";
@@ -137,7 +125,7 @@ enum err_code insert_enum_error_row(struct worker *w, const struct row *row, uns
     *refused = false;
     rc = conn_execz(w->conn, loosen, err);
     if (!rc)
-        rc = loose_insert(w, row, enum_errors, refused, why, err);
+        rc = loose_insert(w, enum_errors, refused, why, err);
     if (!rc)
         rc = conn_execz(w->conn, "SET sql_mode=@ferry_sql_mode", err);
     if (rc)

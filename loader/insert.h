@@ -6,16 +6,12 @@
 
 /* How many cells of the row are an ENUM's error value. */
 unsigned insert_enum_errors(const struct load_table *t, const struct row *row);
-/* Inserts one row that holds `enum_errors` error values (index 0) of ENUM columns, which a strict
- * session refuses: without strictness, and exactly so many warnings of that kind are right.
- * *refused: the server refused the row or changed it otherwise, and `why` says so; then the
- * transaction is to be rolled back. */
-MUST_CHECK enum err_code insert_enum_error_row(struct worker *w, const struct row *row,
-                                               unsigned enum_errors, bool *refused, struct err *why,
-                                               struct err *err);
-/* "INSERT INTO t (columns) VALUES (...)" of one row into `sql`, appended. */
-MUST_CHECK enum err_code insert_row_sql(const struct load_table *t, const struct row *row,
-                                        struct strbuf *sql, struct err *err);
+/* Says w->sql, the INSERT of one row that holds `enum_errors` error values (index 0) of ENUM
+ * columns, which a strict session refuses: without strictness, and exactly so many warnings of that
+ * kind are right. *refused: the server refused the row or changed it otherwise, and `why` says so;
+ * then the transaction is to be rolled back. */
+MUST_CHECK enum err_code insert_enum_error_sql(struct worker *w, unsigned enum_errors,
+                                               bool *refused, struct err *why, struct err *err);
 /* Warnings of the statement before. */
 MUST_CHECK enum err_code insert_warning_count(struct conn *c, uint64_t *count, struct err *err);
 /* The first warning's words into `why`, as ERR_LOAD_BAD_VALUE. */

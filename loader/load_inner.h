@@ -4,9 +4,8 @@
 
 #include "common/mysql/conn.h"
 #include "common/mysql/filter.h"
-#include "common/mysql/route.h"
-#include "common/schema/convert.h"
 #include "common/schema/model.h"
+#include "common/target/report.h"
 #include "common/target/state.h"
 #include "formats/dump_read.h"
 #include "loader/batch.h"
@@ -17,34 +16,32 @@
 #define LOAD_REFUSALS_MAX 100 /* kept for the report */
 #define LOAD_QUIET_TRIES 4    /* a step that needs more tries is worth a line in the log */
 
-enum load_clear { /* what has to be done to an object that is there before its rows come */
-                  CLEAR_NONE,
-                  CLEAR_TRUNCATE,
-                  CLEAR_DROP
+struct stage_plan;
+struct refusals { /* the first of a batch or a run, for people; owned */
+    struct refusal *items;
+    size_t count;
 };
 
 struct load_table { /* an object of the dump that the filter lets through */
     const struct dump_table *dump;
-    const char *db, *name;      /* on the target; borrowed */
-    char *label;                /* db.name of the target, for messages */
-    char *key;                  /* its name as the target compares names; NULL: not known yet */
+    char *label;                /* db.name for messages */
     const struct table *target; /* in run->target; NULL: not there */
     bool known;                 /* the state has a row of it from an earlier run */
     bool create;                /* by this run */
-    enum load_clear clear;      /* by this run, before `create` */
-    atomic_bool failed;         /* it could not be created: its rows are left out */
     enum table_origin origin;
     uint64_t target_id;   /* tidb_table_id as the state has it; 0: none */
     uint64_t found_id;    /* tidb_table_id now; 0: none */
     uint64_t rows_before; /* in the target by earlier runs of this job */
     uint64_t files_before, bytes_before;
-    bool counted;     /* the target has been seen to hold rows_before rows */
-    char *load_sql;   /* "LOAD DATA LOCAL ... (columns) SET ..." */
-    char *insert_sql; /* "INSERT INTO ... (columns) VALUES " */
-    bool *hex;        /* by dumped column: travels as hex digits; NULL: none */
-    bool *enum_error; /* by dumped column: an ENUM without the label '', so that '' is its error
-                         value, index 0; NULL: none */
-    int *cell_of;     /* by column of `target`: index of the dumped column, or -1 */
+    int64_t added_before; /* of them, less those that were not written or were replaced */
+    bool counted;         /* the target has been seen to hold rows_before rows */
+    char *load_sql;       /* "LOAD DATA LOCAL ... (columns) SET ..." */
+    char *insert_sql;     /* "INSERT INTO ... (columns) VALUES " */
+    bool *hex;            /* by dumped column: travels as hex digits; NULL: none */
+    bool *enum_error;     /* by dumped column: an ENUM without the label '', so that '' is its error
+                             value, index 0; NULL: none */
+    struct stage_plan *stage; /* made with the statements; NULL: no rows */
+    int *cell_of;             /* by column of `target`: index of the dumped column, or -1 */
     int auto_cell; /* of the target's AUTO_INCREMENT column; -1: it has none, or it is not dumped */
     atomic_uint_fast64_t rows, bytes, files, worker_us; /* of this run */
 };
@@ -65,16 +62,13 @@ struct load_run {
     /* The plan: written by the main thread before workers start, then read-only (but for the
      * tables' atomic counters). */
     struct filter *filter;
-    struct route *route;
     struct dump *dump;
-    struct flavour source; /* that the dump's definitions were made for */
-    struct conn *conn;     /* the main thread's */
+    struct conn *conn; /* the main thread's */
     struct flavour flavour;
     struct state state;
     struct job_info job;
     struct schema *target;
     bool fold_names; /* the target's names do not mind case */
-    bool asked;      /* the user has said yes to what is to be emptied or dropped */
     struct load_table *tables;
     size_t table_count;
     struct load_chunk *chunks; /* in the order of loading */
@@ -83,6 +77,7 @@ struct load_run {
     size_t max_packet;    /* bytes that the server takes at most */
     size_t batch_bytes;
     unsigned batch_rows;
+    size_t max_row;      /* bytes of a row's values that the target takes at most; 0: no limit */
     size_t max_load_row; /* bytes of LOAD text; a longer row goes by INSERT; 0: no limit */
     bool fast;           /* LOAD DATA LOCAL joins a transaction on this target */
 
@@ -92,10 +87,20 @@ struct load_run {
     atomic_bool stop; /* a worker has failed: end after the running batch */
     atomic_bool local_refused;
     atomic_uint_fast64_t rows_now, retries, careful_batches;
-    pthread_mutex_t lock; /* guards what follows */
-    struct refusal refusals[LOAD_REFUSALS_MAX];
-    size_t refusal_count;
+    atomic_uint_fast64_t conflicts; /* on record, earlier runs included */
+    pthread_mutex_t lock;           /* guards what follows */
+    struct refusals refusals;
 };
+
+/* Bytes of a row's values. */
+static inline size_t row_bytes(const struct row *row)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < row->count; i++)
+        bytes += row->cell[i] ? row->len[i] : 0;
+    return bytes;
+}
 
 static inline bool load_stopped(struct load_run *run)
 {
@@ -124,80 +129,22 @@ MUST_CHECK enum err_code worker_zone(const struct load_run *run, struct conn *c,
 /* ---- target.c ---- */
 /* Reads the target's tables of the dump's databases, all at once, and finds each picked one. */
 MUST_CHECK enum err_code target_read(struct load_run *run, struct err *err);
-/* Reads TiDB's ids of the tables that target_read has found. */
-MUST_CHECK enum err_code target_ids(struct load_run *run, struct err *err);
-/* No two picked objects would be one on the target. */
-MUST_CHECK enum err_code target_names_differ(const struct load_run *run, struct err *err);
-/* Appends "('db1','db2')": the target's databases of the picked tables. */
-void target_add_databases(const struct load_run *run, struct strbuf *sql);
-
-/* ---- check.c ---- */
 /* Existing tables: may be there, hold every value, have transactions, and are those that the state
- * speaks of. Decides what is to be cleared and created. */
+ * speaks of. */
 MUST_CHECK enum err_code target_check(struct load_run *run, struct err *err);
 /* Whether the tables are still those that the state speaks of: none was dropped or emptied. */
 MUST_CHECK enum err_code target_same(struct load_run *run, struct err *err);
 /* After a load that had finished: reads the target; its tables and views are all there, and the
  * same. */
 MUST_CHECK enum err_code target_still_there(struct load_run *run, struct err *err);
-
-/* ---- statements.c ---- */
 /* What the target is able to do: sets the run's limits. */
 MUST_CHECK enum err_code target_limits(struct load_run *run, struct err *err);
 /* Builds each table's statements; needs `target`. */
 void target_statements(struct load_run *run);
 
-/* ---- define.c ---- */
-struct definition { /* a schema file as the target takes it; owned, see definition_release */
-    struct converted converted; /* what changed, before renames; empty where `doubt` is set */
-    struct strbuf sql;          /* statements to be run: the CREATE, and a sequence's own */
-    char *indexes;              /* ALTER TABLE with the indexes that come later; NULL: none */
-    char **foreign_keys;        /* ALTER TABLE, one a foreign key */
-    size_t foreign_key_count;
-    char *doubt; /* why the text was not understood, and so is run as it is; NULL: it was */
-};
-/* Reads, converts and renames; the same each time. `split`: non-unique indexes apart. What the
- * target cannot have is no error here: see converted.refused. Release `out` in any case. */
-MUST_CHECK enum err_code definition_of_table(const struct load_run *run, const struct load_table *t,
-                                             bool split, struct definition *out, struct err *err);
-/* `to`: the database's name on the target. */
-MUST_CHECK enum err_code definition_of_database(const struct load_run *run,
-                                                const struct dump_database *db, const char *to,
-                                                struct definition *out, struct err *err);
-void definition_release(struct definition *d);
-/* ERR_LOAD_SCHEMA with the reason where the target cannot have it. */
-MUST_CHECK enum err_code definition_allowed(const struct definition *d, struct err *err);
-/* Says what changes in the definitions of all that is to be created: counted in the report, losses
- * in the log, or everything on stdout. Any connection's target; nothing is made. */
-MUST_CHECK enum err_code definitions_report(struct load_run *run, bool print, struct err *err);
-
 /* ---- schema.c ---- */
 /* Databases, sequences, tables, views; then reads back what the target has made of them. */
 MUST_CHECK enum err_code schema_run(struct load_run *run, struct err *err);
-/* Whether an error is about the object alone, so that the others may go on. */
-bool schema_error_of_object(const struct load_run *run, enum err_code code);
-/* The object is left out; said once. */
-void schema_leave_out(struct load_run *run, struct load_table *t, const struct err *err);
-
-/* ---- clear.c ---- */
-/* Empties or drops what --if-table-exists says, once a job. */
-MUST_CHECK enum err_code clear_tables(struct load_run *run, struct err *err);
-
-/* ---- finish.c ---- */
-/* Indexes and foreign keys that are owed to the tables of this job. What fails is left out, or ends
- * the load. */
-MUST_CHECK enum err_code finish_steps(struct load_run *run, struct err *err);
-/* ANALYZE TABLE of each table with rows. */
-MUST_CHECK enum err_code finish_analyze(struct load_run *run, struct err *err);
-
-/* ---- parents.c ---- */
-/* Looks at each foreign key of the picked tables, since rows came without being checked.
- * ERR_LOAD_FOREIGN_KEY after the rows without parents have been logged. */
-MUST_CHECK enum err_code foreign_keys_check(struct load_run *run, struct err *err);
-
-/* ---- programs.c ---- */
-/* Triggers, routines and events: created, or collected in the report with the reason. */
-MUST_CHECK enum err_code programs_run(struct load_run *run, struct err *err);
 
 /* ---- worker.c ---- */
 struct worker {
@@ -209,33 +156,43 @@ struct worker {
     struct load_table *table;
     const struct dump_chunk *chunk;
     struct claim claim;
+    struct chunk_counts delta;       /* what the batch adds to the claim's counts */
+    const struct load_table *staged; /* whose rows the temporary table takes; NULL: there is none */
+    unsigned probe;                  /* batches that are still looked at before they are written */
+    struct refusals refusals;        /* of the batch that is tried */
 };
 MUST_CHECK enum err_code worker_main(void *ctx, unsigned number, struct err *err);
+/* A connection that can be used, a new one if need be. */
+MUST_CHECK enum err_code worker_connect(struct worker *w, struct err *err);
 /* A retried transaction's answer is not known, or its connection is. */
 void worker_disconnect(struct worker *w);
 
-/* ---- fast.c, careful.c: one batch, one transaction ---- */
-enum batch_outcome {
-    BATCH_COMMITTED,
-    BATCH_CAREFUL /* nothing is committed; the careful path has to look at it */
+/* ---- fast.c, careful.c, settle.c: one batch, one transaction ---- */
+enum batch_outcome { /* nothing is committed but for the first */
+                     BATCH_COMMITTED,
+                     BATCH_CAREFUL, /* LOAD DATA failed: INSERT is next */
+                     BATCH_SETTLE   /* rows were not taken as they are: which, and why */
 };
 MUST_CHECK enum err_code fast_batch(struct worker *w, enum batch_outcome *outcome, struct err *err);
-/* Commits the batch, or records the rows that the target refuses and commits nothing:
- * ERR_LOAD_CONFLICT, ERR_LOAD_BAD_VALUE. */
-MUST_CHECK enum err_code careful_batch(struct worker *w, struct err *err);
+MUST_CHECK enum err_code careful_batch(struct worker *w, enum batch_outcome *outcome,
+                                       struct err *err);
+/* Commits the batch as --on-conflict and --on-bad-value say, with its records; or commits records
+ * alone, and fails with ERR_LOAD_CONFLICT or ERR_LOAD_BAD_VALUE. */
+MUST_CHECK enum err_code settle_batch(struct worker *w, struct err *err);
+/* "UPDATE <progress>" with w->delta, appended to w->sql. */
+void batch_progress_sql(struct worker *w);
 /* "BEGIN ...; UPDATE <progress>" into w->sql; `optimistic` is for TiDB. */
 void batch_begin_sql(struct worker *w, bool optimistic);
 MUST_CHECK enum err_code batch_fenced(const struct worker *w, struct err *err);
 
-/* ---- refuse.c ---- */
-/* Finds the rows of the batch that the target refuses, one by one in a transaction that is rolled
- * back. ERR_LOAD_CONFLICT or ERR_LOAD_BAD_VALUE with the first in the message; ERR_OK: none was
- * refused. */
-MUST_CHECK enum err_code refuse_rows(struct worker *w, struct err *err);
-
 /* ---- report.c ---- */
-/* Takes `r` over; false: the report is full. */
-bool report_add(struct load_run *run, struct refusal *r);
+/* Takes `r` over, unless there are LOAD_REFUSALS_MAX already. */
+void report_hold(struct refusals *list, struct refusal *r);
+void report_drop(struct refusals *list);
+/* Moves what a worker holds to the run's report. */
+void report_take(struct load_run *run, struct refusals *list);
+/* Sums of the job's records and counts, and the report file. */
+MUST_CHECK enum err_code report_conflicts(struct load_run *run, struct err *err);
 void report_fill(struct load_run *run);
 void report_dry_run(const struct load_run *run);
 

@@ -19,6 +19,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/target/finding.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -96,16 +97,42 @@ static enum err_code step_state(struct load_run *run, struct err *err)
     char *options = load_options(run->config);
     struct state_params params = {.schema = run->config->meta_schema,
                                   .dump_uuid = run->dump->info.uuid,
-                                  .renames = route_text(run->route),
+                                  .renames = "",
                                   .options = options,
+                                  .check = run->config->check_conflicts,
                                   .only_new = run->config->no_resume};
-    enum err_code rc = state_other_renames(run->conn, &params, err);
-
-    if (!rc)
-        rc = state_open(run->conn, &params, &run->state, &run->job, err);
+    enum err_code rc = state_open(run->conn, &params, &run->state, &run->job, err);
 
     free(options);
     return rc;
+}
+
+static enum err_code count_sum(void *ctx, const struct finding_sum *sum, struct err *err)
+{
+    (void)err;
+    if (sum->kind == FINDING_CONFLICT)
+        *(uint64_t *)ctx += sum->count;
+    return ERR_OK;
+}
+
+/* Records that stopped the last run go: what still holds is found again. A finished check begins
+ * anew, since the target may have changed. */
+static enum err_code step_records(struct load_run *run, struct err *err)
+{
+    const bool anew = run->config->check_conflicts && run->job.state == JOB_DONE;
+    uint64_t count = 0;
+
+    if (finding_forget(run->conn, &run->state, anew, err))
+        return err->code;
+    if (anew && (state_forget_chunks(run->conn, &run->state, err) ||
+                 state_set_job(run->conn, &run->state, JOB_NEW, err)))
+        return err->code;
+    if (anew)
+        run->job.state = JOB_NEW;
+    if (finding_sums(run->conn, &run->state, count_sum, &count, err))
+        return err->code;
+    atomic_store(&run->conflicts, count);
+    return ERR_OK;
 }
 
 static enum err_code step_progress(struct load_run *run, struct err *err)
@@ -143,15 +170,10 @@ static enum err_code step_done(struct load_run *run, struct err *err)
 
 static enum err_code step_dry_run(struct load_run *run, struct err *err)
 {
-    if (target_read(run, err) || target_check(run, err) || definitions_report(run, false, err))
+    if (target_read(run, err) || target_check(run, err))
         return err->code;
     report_dry_run(run);
     return ERR_OK;
-}
-
-static enum err_code step_convert_report(struct load_run *run, struct err *err)
-{
-    return definitions_report(run, true, err);
 }
 
 static void load_fail(void *ctx)
@@ -194,23 +216,10 @@ static enum err_code load_schema(struct load_run *run, struct err *err)
     return rc ? rc : load_step(run, step_schema_done, err);
 }
 
-/* What follows the rows. A load with objects left out is not done: the same command tries them
- * again. */
 static enum err_code load_finish(struct load_run *run, struct err *err)
 {
-    const struct load_config *config = run->config;
-
     if (foreign_rows(run, err) || load_step(run, step_rows_done, err))
         return err->code;
-    fault_point("load.after-rows");
-    if (config->foreign_keys == FOREIGN_KEYS_CHECK && load_step(run, foreign_keys_check, err))
-        return err->code;
-    if (load_step(run, programs_run, err))
-        return err->code;
-    if (config->analyze && load_step(run, finish_analyze, err))
-        return err->code;
-    if (run->report->objects_failed > 0)
-        return ERR_OK;
     fault_point("load.before-done");
     if (load_step(run, step_done, err))
         return err->code;
@@ -218,26 +227,71 @@ static enum err_code load_finish(struct load_run *run, struct err *err)
     return ERR_OK;
 }
 
+static enum err_code step_check_tables(struct load_run *run, struct err *err)
+{
+    if (target_read(run, err) || target_check(run, err))
+        return err->code;
+    /* What is yet to be created collides with nothing. */
+    for (size_t i = 0; i < run->table_count; i++)
+        if (!run->tables[i].target)
+            log_event(LOG_INFO, "load.check.no-table", F_STR("table", run->tables[i].label),
+                      F_STR("message", "not on the target: nothing of it can collide"));
+    return ERR_OK;
+}
+
+/* --check-conflicts: reads the target, and writes into its own job's records alone. */
+static enum err_code load_check(struct load_run *run, struct err *err)
+{
+    size_t kept = 0;
+
+    if (load_step(run, step_check_tables, err))
+        return err->code;
+    for (size_t i = 0; i < run->chunk_count; i++)
+        if (run->chunks[i].table->target)
+            run->chunks[kept++] = run->chunks[i];
+    run->chunk_count = kept;
+    if (load_rows(run, err) || load_step(run, step_done, err))
+        return err->code;
+    if (atomic_load(&run->conflicts) > 0)
+        return err_set(err, ERR_LOAD_CONFLICT, "%llu conflicts would be met; no row was written",
+                       (unsigned long long)atomic_load(&run->conflicts));
+    return ERR_OK;
+}
+
+/* What was found is said however the load has ended, as far as the target still answers. */
+static void load_records(struct load_run *run, enum err_code *rc, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (run->state.job == 0 || *rc == ERR_LOAD_FENCED || !load_step(run, report_conflicts, &why))
+        return;
+    if (*rc) {
+        log_event(LOG_WARN, "load.report", F_STR("message", "the conflicts could not be read"),
+                  F_STR("cause", why.msg));
+        return;
+    }
+    *err = why;
+    *rc = why.code;
+}
+
 static enum err_code load_steps(struct load_run *run, struct err *err)
 {
     if (plan_tables(run, err) || load_step(run, step_target, err))
         return err->code;
-    if (run->config->convert == CONVERT_REPORT)
-        return load_step(run, step_convert_report, err);
     if (run->config->dry_run)
         return load_step(run, step_dry_run, err);
     if (load_step(run, step_state, err))
         return err->code;
     fault_point("load.after-state");
-    if (load_step(run, step_progress, err))
+    if (load_step(run, step_records, err) || load_step(run, step_progress, err))
         return err->code;
+    if (run->config->check_conflicts)
+        return load_check(run, err);
     if (run->report->nothing_to_do)
         return load_step(run, step_still_there, err);
-    if (load_schema(run, err))
+    if (load_schema(run, err) || run->config->no_data)
         return err->code;
-    if (run->config->no_data)
-        return load_step(run, finish_steps, err);
-    if (load_rows(run, err) || load_step(run, finish_steps, err))
+    if (load_rows(run, err))
         return err->code;
     return load_finish(run, err);
 }
@@ -260,9 +314,11 @@ enum err_code load_run(const struct load_config *config, struct store *input,
     *report = (struct load_report){0};
     pthread_mutex_init(&run.lock, NULL);
     rc = load_steps(&run, err);
+    load_records(&run, &rc, err);
     report_fill(&run);
     report->total_us = clock_mono_us() - start_us;
     conn_close(run.conn);
+    report_drop(&run.refusals);
     plan_release(&run);
     pthread_mutex_destroy(&run.lock);
     return rc;

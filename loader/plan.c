@@ -1,6 +1,6 @@
 /* What is to be loaded: the dump's objects that the filter lets through, the chunks that earlier
  * runs have not finished, and their order. */
-#include "loader/load_inner.h"
+#include "loader/stage.h"
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -33,63 +33,6 @@ static void plan_say_left_out(struct load_run *run)
     }
 }
 
-/* A rule that names nothing is a slip of the pen, after which tables would come by their old names.
- */
-static enum err_code plan_rules_match(const struct load_run *run, struct err *err)
-{
-    for (size_t i = 0; i < route_count(run->route); i++) {
-        const char *db, *table;
-        bool found = false;
-
-        route_source(run->route, i, &db, &table);
-        for (size_t k = 0; !table && !found && k < run->dump->database_count; k++)
-            found = strcmp(run->dump->databases[k].name, db) == 0;
-        for (size_t k = 0; !found && k < run->dump->table_count; k++)
-            found = strcmp(run->dump->tables[k].db, db) == 0 &&
-                    (!table || strcmp(run->dump->tables[k].name, table) == 0);
-        if (!found)
-            return err_set(err, ERR_USAGE, "--rename: the dump holds no '%s.%s'", db,
-                           table ? table : "*");
-    }
-    return ERR_OK;
-}
-
-static int target_name_compare(const void *a, const void *b)
-{
-    const struct load_table *x = *(const struct load_table *const *)a;
-    const struct load_table *y = *(const struct load_table *const *)b;
-    int order = strcmp(x->db, y->db);
-
-    return order ? order : strcmp(x->name, y->name);
-}
-
-static enum err_code plan_names_differ(const struct load_run *run, struct err *err)
-{
-    const struct load_table **sorted = xcalloc(run->table_count + 1, sizeof *sorted);
-    enum err_code rc = ERR_OK;
-
-    for (size_t i = 0; i < run->table_count; i++)
-        sorted[i] = &run->tables[i];
-    qsort(sorted, run->table_count, sizeof *sorted, target_name_compare);
-    for (size_t i = 1; !rc && i < run->table_count; i++)
-        if (target_name_compare(&sorted[i - 1], &sorted[i]) == 0)
-            rc = err_set(err, ERR_USAGE, "--rename puts %s.%s and %s.%s onto one another as %s",
-                         sorted[i - 1]->dump->db, sorted[i - 1]->dump->name, sorted[i]->dump->db,
-                         sorted[i]->dump->name, sorted[i]->label);
-    free(sorted);
-    return rc;
-}
-
-static void plan_source(struct load_run *run)
-{
-    const struct dump_record *info = &run->dump->info;
-    struct err unknown = ERR_INIT;
-
-    if (!info->source_version || !info->vendor ||
-        flavour_parse(info->source_version, info->vendor, &run->source, &unknown))
-        run->source = (struct flavour){.vendor = VENDOR_MYSQL, .version = 80036};
-}
-
 enum err_code plan_tables(struct load_run *run, struct err *err)
 {
     const struct load_config *config = run->config;
@@ -97,12 +40,8 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
 
     if (filter_new(config->filters, config->filter_count, config->case_sensitive, &run->filter,
                    err) ||
-        route_new(config->renames, config->rename_count, &run->route, err) ||
         dump_open(run->input, false, &run->dump, err) || dump_check_listing(run->dump, err))
         return err->code;
-    if (plan_rules_match(run, err))
-        return err->code;
-    plan_source(run);
     plan_say_left_out(run);
     run->tables = xcalloc(run->dump->table_count + 1, sizeof *run->tables);
     for (size_t i = 0; i < run->dump->table_count; i++) {
@@ -111,10 +50,9 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
 
         if (!plan_wants(run, t))
             continue;
-        lt->dump = t;
-        route_table(run->route, t->db, t->name, &lt->db, &lt->name);
         strbuf_reset(&label);
-        strbuf_add_name(&label, lt->db, lt->name);
+        strbuf_add_name(&label, t->db, t->name);
+        lt->dump = t;
         lt->label = xstrdup(strbuf_str(&label));
         run->table_count++;
     }
@@ -122,8 +60,6 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
     if (run->table_count == 0 && config->filter_count > 0 && run->dump->table_count > 0)
         return err_set(err, ERR_DUMP_NO_TABLES, "none of the dump's %zu tables matches the filter",
                        run->dump->table_count);
-    if (run->table_count > 0 && !route_is_empty(run->route) && plan_names_differ(run, err))
-        return err->code;
     return foreign_plan(run, err);
 }
 
@@ -208,6 +144,7 @@ static enum err_code plan_chunk(struct load_run *run, struct load_table *t,
                        (unsigned long long)c->rows);
     if (k) {
         t->rows_before += k->rows_done;
+        t->added_before += k->counts.added;
         t->bytes_before += k->done && c->counted ? c->raw_bytes : k->raw_off;
         t->files_before += k->done;
     }
@@ -270,6 +207,7 @@ enum err_code plan_progress(struct load_run *run, bool *finished, struct err *er
         chunks += t->dump->chunk_count;
         t->known = false;
         t->rows_before = t->bytes_before = t->files_before = 0;
+        t->added_before = 0;
     }
     free(run->chunks); /* of a try that was cut off */
     run->chunk_count = 0;
@@ -374,17 +312,16 @@ void plan_release(struct load_run *run)
         struct load_table *t = &run->tables[i];
 
         free(t->label);
-        free(t->key);
         free(t->load_sql);
         free(t->insert_sql);
         free(t->hex);
         free(t->enum_error);
         free(t->cell_of);
+        stage_plan_free(t->stage);
     }
     free(run->tables);
     free(run->chunks);
     filter_free(run->filter);
-    route_free(run->route);
     dump_free(run->dump);
     schema_free(run->target);
 }

@@ -4,7 +4,7 @@
  * A batch is tried until it is committed or an error says that it never will be. After whatever
  * leaves an answer unknown the claim is taken anew, which makes the old transaction void, and tells
  * whether it had been committed before. */
-#include "loader/load_inner.h"
+#include "loader/put.h"
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
@@ -18,9 +18,10 @@ void worker_disconnect(struct worker *w)
 {
     conn_close(w->conn);
     w->conn = NULL;
+    w->staged = NULL;
 }
 
-static enum err_code worker_connect(struct worker *w, struct err *err)
+enum err_code worker_connect(struct worker *w, struct err *err)
 {
     if (w->conn && !conn_usable(w->conn))
         worker_disconnect(w);
@@ -93,15 +94,12 @@ static enum err_code worker_reclaim(struct worker *w, bool *done, struct err *er
 
 static bool worker_needs_insert(const struct worker *w)
 {
-    const struct load_run *run = w->run;
-
-    return !run->fast || atomic_load_explicit(&run->local_refused, memory_order_relaxed) ||
-           w->batch.rows == 0 || (run->max_load_row && batch_bytes(&w->batch) > run->max_load_row);
+    return !put_may_load(w);
 }
 
 /* One try over a connection. */
-static enum err_code worker_try(struct worker *w, bool reclaim, bool *careful, bool *committed,
-                                struct err *err)
+static enum err_code worker_try(struct worker *w, bool reclaim, enum batch_outcome *way,
+                                bool *committed, struct err *err)
 {
     enum batch_outcome outcome = BATCH_COMMITTED;
     enum err_code rc = worker_connect(w, err);
@@ -110,29 +108,37 @@ static enum err_code worker_try(struct worker *w, bool reclaim, bool *careful, b
         rc = worker_reclaim(w, committed, err);
     if (rc || *committed)
         return rc;
-    if (*careful)
-        rc = careful_batch(w, err);
+    if (*way == BATCH_SETTLE)
+        rc = settle_batch(w, err);
+    else if (*way == BATCH_CAREFUL)
+        rc = careful_batch(w, &outcome, err);
     else
         rc = fast_batch(w, &outcome, err);
     if (rc)
         return rc;
     *committed = outcome == BATCH_COMMITTED;
-    *careful = *careful || outcome == BATCH_CAREFUL;
+    if (*committed)
+        counts_add(&w->claim.counts, &w->delta);
+    else
+        *way = outcome;
     return ERR_OK;
 }
 
 static enum err_code worker_commit(struct worker *w, struct err *err)
 {
     struct backoff backoff = {0};
-    bool careful = worker_needs_insert(w);
+    /* Once a chunk has shown conflicts, its next batches are looked at first. */
+    bool settle = w->batch.rows > 0 && (w->probe > 0 || w->run->config->check_conflicts);
+    enum batch_outcome way = settle                   ? BATCH_SETTLE
+                             : worker_needs_insert(w) ? BATCH_CAREFUL
+                                                      : BATCH_COMMITTED;
     bool committed = false;
     unsigned tries = 1;
 
     for (bool reclaim = false; !committed; reclaim = true)
-        if (worker_try(w, reclaim, &careful, &committed, err) &&
-            worker_wait(w, &backoff, tries++, err))
+        if (worker_try(w, reclaim, &way, &committed, err) && worker_wait(w, &backoff, tries++, err))
             return err->code;
-    if (careful && w->batch.rows > 0)
+    if (way != BATCH_COMMITTED && w->batch.rows > 0)
         atomic_fetch_add_explicit(&w->run->careful_batches, 1, memory_order_relaxed);
     return ERR_OK;
 }
@@ -193,6 +199,7 @@ static enum err_code worker_chunk(struct worker *w, const struct load_chunk *job
 
     w->table = job->table;
     w->chunk = job->chunk;
+    w->probe = 0;
     rc = worker_claim(w, err);
     if (rc)
         goto out;
@@ -227,6 +234,7 @@ enum err_code worker_main(void *ctx, unsigned number, struct err *err)
         rc = worker_chunk(&w, &run->chunks[i], err);
     }
     worker_disconnect(&w);
+    report_drop(&w.refusals);
     batch_release(&w.batch);
     strbuf_release(&w.sql);
     strbuf_release(&w.rows);

@@ -15,11 +15,13 @@ static const char *fault_value(const char *setting, const char *name)
 {
     size_t len = strlen(name);
 
-    if (!setting || strncmp(setting, name, len) != 0)
+    while (setting && (strncmp(setting, name, len) != 0 || !strchr(":,", setting[len]))) {
+        setting = strchr(setting, ',');
+        setting += setting ? 1 : 0;
+    }
+    if (!setting)
         return NULL;
-    if (setting[len] == '\0')
-        return "1";
-    return setting[len] == ':' ? setting + len + 1 : NULL;
+    return setting[len] == ':' ? setting + len + 1 : "1";
 }
 
 void fault_point(const char *name)

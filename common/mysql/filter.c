@@ -21,6 +21,7 @@ struct matcher {
 
 struct rule {
     struct matcher db, table;
+    char *text; /* as it was written; NULL: the one in front of all */
     bool include;
 };
 
@@ -190,6 +191,7 @@ static enum err_code filter_add(struct filter *f, const struct place *at, struct
     struct rule *rule = filter_add_rule(f);
     enum err_code rc;
 
+    rule->text = xstrdup(text);
     if (*text == '!') {
         rule->include = false;
         text++;
@@ -291,17 +293,29 @@ bool filter_is_system(const char *db)
     return false;
 }
 
-bool filter_match_table(const struct filter *f, const char *db, const char *table)
+static const struct rule *filter_find(const struct filter *f, const char *db, const char *table)
 {
-    if (filter_is_system(db))
-        return false;
     for (size_t i = f->count; i-- > 0;) {
         const struct rule *r = &f->rules[i];
 
         if (matcher_match(&r->db, db, f->fold) && matcher_match(&r->table, table, f->fold))
-            return r->include;
+            return r;
     }
-    return false;
+    return NULL;
+}
+
+bool filter_match_table(const struct filter *f, const char *db, const char *table)
+{
+    const struct rule *r = filter_is_system(db) ? NULL : filter_find(f, db, table);
+
+    return r && r->include;
+}
+
+const char *filter_rule(const struct filter *f, const char *db, const char *table)
+{
+    const struct rule *r = filter_find(f, db, table);
+
+    return r ? r->text : NULL;
 }
 
 bool filter_match_db(const struct filter *f, const char *db)
@@ -326,6 +340,7 @@ void filter_free(struct filter *f)
     for (size_t i = 0; i < f->count; i++) {
         matcher_release(&f->rules[i].db);
         matcher_release(&f->rules[i].table);
+        free(f->rules[i].text);
     }
     free(f->rules);
     free(f);

@@ -20,6 +20,8 @@ struct filter;
 MUST_CHECK enum err_code filter_new(const char *const *patterns, size_t count, bool case_sensitive,
                                     struct filter **, struct err *err);
 bool filter_match_table(const struct filter *f, const char *db, const char *table);
+/* The pattern that decides of the table, as it was written; NULL: none matches it. */
+const char *filter_rule(const struct filter *f, const char *db, const char *table);
 bool filter_match_db(const struct filter *f, const char *db); /* some table of it may match */
 bool filter_is_system(const char *db);
 void filter_free(struct filter *f);

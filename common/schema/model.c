@@ -157,3 +157,19 @@ const struct key *table_best_key(const struct table *t)
     }
     return best;
 }
+
+bool column_enum_has_empty(const struct column *c)
+{
+    const char *p = strchr(c->type_text, '(');
+
+    while (p && (p = strchr(p, '\'')) != NULL) {
+        size_t len = 0;
+
+        for (p++; *p && (*p != '\'' || p[1] == '\''); p++, len++)
+            p += *p == '\'';
+        if (len == 0)
+            return true;
+        p += *p == '\'';
+    }
+    return false;
+}

@@ -75,6 +75,7 @@ struct column {
     enum column_type type;
     enum generated_kind generated;
     bool is_unsigned, zerofill, nullable, auto_increment, auto_random, invisible;
+    bool readable;      /* the server says that the account may select it */
     bool left_out;      /* not dumped though it could be: --columns */
     bool row_start_end; /* MariaDB: ROW START / ROW END of a system-versioned table */
 };
@@ -82,15 +83,14 @@ struct column {
 struct key_part {
     unsigned column;     /* index into table->columns */
     unsigned prefix_len; /* characters or bytes; 0: whole column */
-    bool descending;
-    bool expression; /* a functional part: `column` is meaningless */
+    bool expression;     /* a functional part: `column` is meaningless */
 };
 enum key_kind { KEY_BTREE, KEY_FULLTEXT, KEY_SPATIAL, KEY_OTHER };
 struct key {
     const char *name; /* "PRIMARY" for the primary key */
     struct key_part *parts;
     unsigned part_count;
-    enum key_kind kind;
+    enum key_kind kind; /* MariaDB: KEY_OTHER too where a primary key is there to be taken */
     bool unique, primary, invisible;
     bool not_null; /* every part is NOT NULL */
 };
@@ -108,8 +108,7 @@ struct table {
     const char *collation; /* NULL for views */
     enum table_kind kind;
     uint64_t row_estimate,
-        data_bytes; /* statistics: hints for order and progress, never for correctness */
-    bool partitioned;
+        data_bytes;         /* statistics: hints for order and progress, never for correctness */
     struct column *columns; /* in ordinal order */
     unsigned column_count;
     struct key *keys; /* the primary key first, then unique ones, then by name */
@@ -134,6 +133,8 @@ const struct column *table_column(const struct table *t,
 
 enum cell_form column_form(const struct column *c);
 const char *column_type_name(enum column_type t); /* "bigint" */
+/* Whether an ENUM has the label '': else the empty text is its error value, index 0. */
+bool column_enum_has_empty(const struct column *c);
 /* Parses COLUMN_TYPE ("decimal(65,30) unsigned", "enum('a','b')") into type, length, precision,
  * scale, fsp, flags. TYPE_OTHER if unknown. */
 void column_parse_type(const char *type_text, struct column *c);

@@ -76,6 +76,32 @@ enum err_code reader_each(struct reader *r, const char *select, reader_row_fn *f
     return rc;
 }
 
+enum err_code reader_any(struct reader *r, const char *sql, reader_row_fn *fn, struct err *err)
+{
+    r->first = 0;
+    r->end = r->schema->database_count;
+    r->last = NULL;
+    return reader_query(r, sql, strlen(sql), fn, NULL, err);
+}
+
+enum err_code reader_one(struct reader *r, const char *select, const char *db, const char *table,
+                         reader_row_fn *fn, struct err *err)
+{
+    struct strbuf sql = {0};
+    enum err_code rc;
+
+    strbuf_addstr(&sql, select);
+    strbuf_addstr(&sql, " WHERE TABLE_SCHEMA = ");
+    strbuf_add_quotedz(&sql, db);
+    if (table) {
+        strbuf_addstr(&sql, " AND TABLE_NAME = ");
+        strbuf_add_quotedz(&sql, table);
+    }
+    rc = reader_any(r, strbuf_str(&sql), fn, err);
+    strbuf_release(&sql);
+    return rc;
+}
+
 const char *reader_text(struct reader *r, const struct row *row, unsigned cell)
 {
     return row->cell[cell] ? intern_add(&r->strings, row->cell[cell], row->len[cell]) : NULL;
@@ -245,12 +271,11 @@ static enum table_kind table_kind(const struct row *row, unsigned cell)
 }
 
 /* The columns of the query on TABLES. */
-enum table_cell { T_DB, T_NAME, T_TYPE, T_ENGINE, T_ROWS, T_BYTES, T_COLLATION, T_OPTIONS };
+enum table_cell { T_DB, T_NAME, T_TYPE, T_ENGINE, T_COLLATION };
 
 static enum err_code table_row(struct reader *r, const struct row *row, void *ctx, struct err *err)
 {
     const struct database *db = asked_database(r, row);
-    const char *options;
     struct table *t;
     char *name;
     bool match;
@@ -272,11 +297,7 @@ static enum err_code table_row(struct reader *r, const struct row *row, void *ct
         .engine = reader_text(r, row, T_ENGINE),
         .collation = reader_text(r, row, T_COLLATION),
         .kind = table_kind(row, T_TYPE),
-        .row_estimate = reader_number(row, T_ROWS),
-        .data_bytes = reader_number(row, T_BYTES),
     };
-    options = reader_text(r, row, T_OPTIONS);
-    t->partitioned = options && strstr(options, "partitioned");
     return ERR_OK;
 }
 
@@ -295,8 +316,7 @@ static enum err_code read_tables(struct reader *r, struct err *err)
     enum err_code rc =
         reader_each(r,
                     "SELECT TABLE_SCHEMA AS d, TABLE_NAME AS t, TABLE_TYPE AS k, ENGINE AS e,"
-                    " TABLE_ROWS AS n, DATA_LENGTH AS b, TABLE_COLLATION AS c, CREATE_OPTIONS AS o"
-                    " FROM information_schema.TABLES",
+                    " TABLE_COLLATION AS c FROM information_schema.TABLES",
                     table_row, &found, err);
 
     if (found.count)
@@ -353,6 +373,9 @@ static enum err_code read_all(struct reader *r, struct err *err)
     rc = read_tables(r, err);
     if (rc)
         return err_wrap(err, "reading the tables");
+    rc = reader_sizes(r, err);
+    if (rc)
+        return err_wrap(err, "reading the tables' sizes");
     rc = reader_columns(r, err);
     if (rc)
         return err_wrap(err, "reading the columns");

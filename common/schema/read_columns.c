@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define NO_COLUMN UINT32_MAX
 
@@ -31,6 +32,7 @@ enum column_cell {
     C_CHARSET,
     C_COLLATION,
     C_EXTRA,
+    C_RIGHTS,
     C_ROW_TIME
 };
 
@@ -159,6 +161,15 @@ static struct raw_column *pile_add(struct column_pile *pile, size_t table, uint3
     return &pile->raw[at];
 }
 
+/* "select,insert,update,references" */
+static bool has_select(const struct row *row)
+{
+    static const char word[] = "select";
+
+    return row->cell[C_RIGHTS] && row->len[C_RIGHTS] >= sizeof(word) - 1 &&
+           strncasecmp(row->cell[C_RIGHTS], word, sizeof(word) - 1) == 0;
+}
+
 static enum err_code column_row(struct reader *r, const struct row *row, void *ctx, struct err *err)
 {
     struct column_pile *pile = ctx;
@@ -181,6 +192,7 @@ static enum err_code column_row(struct reader *r, const struct row *row, void *c
     c->default_text = default_text(r, row);
     c->nullable = reader_is(row, C_NULLABLE, "YES");
     read_extra(c, lower_text(r, row, C_EXTRA));
+    c->readable = has_select(row);
     c->row_start_end = reader_number(row, C_ROW_TIME) != 0;
     t->column_count++;
     return ERR_OK;
@@ -210,7 +222,8 @@ enum err_code reader_columns(struct reader *r, struct err *err)
     strbuf_addstr(&sql,
                   "SELECT TABLE_SCHEMA AS d, TABLE_NAME AS t, COLUMN_NAME AS c,"
                   " ORDINAL_POSITION AS o, COLUMN_DEFAULT AS v, IS_NULLABLE AS n,"
-                  " COLUMN_TYPE AS y, CHARACTER_SET_NAME AS s, COLLATION_NAME AS l, EXTRA AS e,");
+                  " COLUMN_TYPE AS y, CHARACTER_SET_NAME AS s, COLLATION_NAME AS l, EXTRA AS e,"
+                  " PRIVILEGES AS p,");
     strbuf_addstr(&sql, flavour_at_least(r->flavour, VENDOR_MARIADB, 100300)
                             ? " GENERATION_EXPRESSION IN ('ROW START','ROW END') AS r"
                             : " 0 AS r");

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define NO_PART UINT32_MAX
 
@@ -31,22 +32,34 @@ enum key_cell {
     K_NAME,
     K_SEQ,
     K_COLUMN,
-    K_ORDER,
     K_PREFIX,
     K_TYPE,
     K_EXPRESSION,
     K_HIDDEN
 };
 
-static enum key_kind key_kind(const struct row *row)
+static enum key_kind key_kind(const struct row *row, unsigned cell)
 {
-    if (reader_is(row, K_TYPE, "BTREE"))
+    if (reader_is(row, cell, "BTREE"))
         return KEY_BTREE;
-    if (reader_is(row, K_TYPE, "FULLTEXT"))
+    if (reader_is(row, cell, "FULLTEXT"))
         return KEY_FULLTEXT;
-    if (reader_is(row, K_TYPE, "SPATIAL") || reader_is(row, K_TYPE, "RTREE"))
+    if (reader_is(row, cell, "SPATIAL") || reader_is(row, cell, "RTREE"))
         return KEY_SPATIAL;
     return KEY_OTHER; /* HASH: MariaDB's long unique keys, MEMORY tables; TiDB's HNSW */
+}
+
+/* MariaDB opens each table to say of what type its keys are, or how they are ordered. */
+static bool types_are_dear(const struct reader *r)
+{
+    return r->flavour->vendor == VENDOR_MARIADB;
+}
+
+static enum key_kind key_kind_unasked(const struct table *t, const struct row *row)
+{
+    return reader_is(row, K_NAME, "PRIMARY") && t->engine && strcasecmp(t->engine, "InnoDB") == 0
+               ? KEY_BTREE
+               : KEY_OTHER;
 }
 
 /* Both names are interned. A column that is not in the model is as good as an expression. */
@@ -87,11 +100,10 @@ static enum err_code part_row(struct reader *r, const struct row *row, void *ctx
         .next = pile->heads[table],
         .seq = (uint32_t)reader_number(row, K_SEQ),
         .key = reader_text(r, row, K_NAME),
-        .kind = key_kind(row),
+        .kind = types_are_dear(r) ? key_kind_unasked(t, row) : key_kind(row, K_TYPE),
         .unique = reader_is(row, K_NON_UNIQUE, "0"),
         .invisible = reader_number(row, K_HIDDEN) != 0,
         .part.prefix_len = (unsigned)reader_number(row, K_PREFIX),
-        .part.descending = reader_is(row, K_ORDER, "D"),
         .part.expression = row->cell[K_EXPRESSION] && row->len[K_EXPRESSION],
     };
     if (!raw->part.expression)
@@ -186,6 +198,65 @@ static void table_keys(struct reader *r, struct part_pile *pile, size_t table)
     }
 }
 
+/* ---- types, where they are dear ---- */
+
+#define TYPES_SINGLY_MAX 100 /* tables of one database; more of them: all its tables at once */
+
+static enum err_code type_row(struct reader *r, const struct row *row, void *ctx, struct err *err)
+{
+    const struct table *t = reader_table(r, row);
+
+    (void)ctx;
+    (void)err;
+    for (unsigned i = 0; t && i < t->key_count; i++)
+        if (reader_is(row, 2, t->keys[i].name))
+            t->keys[i].kind = key_kind(row, 3);
+    return ERR_OK;
+}
+
+/* No key of the table is known to be one that chunks can be cut by, and one may be. */
+static bool type_is_wanted(const struct table *t)
+{
+    bool unique = false;
+
+    for (unsigned i = 0; i < t->key_count; i++)
+        unique = unique || (t->keys[i].unique && t->keys[i].not_null);
+    return unique && !table_best_key(t);
+}
+
+/* Of tables[first] to tables[end - 1], which are one database's. */
+static enum err_code read_types(struct reader *r, size_t first, size_t end, struct err *err)
+{
+    static const char select[] = "SELECT TABLE_SCHEMA AS d, TABLE_NAME AS t, INDEX_NAME AS k,"
+                                 " INDEX_TYPE AS y FROM information_schema.STATISTICS";
+    const struct table *tables = r->schema->tables;
+    size_t wanted = 0;
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = first; i < end; i++)
+        wanted += type_is_wanted(&tables[i]);
+    if (wanted > TYPES_SINGLY_MAX)
+        return reader_one(r, select, tables[first].db, NULL, type_row, err);
+    for (size_t i = first; i < end && wanted && !rc; i++)
+        if (type_is_wanted(&tables[i]))
+            rc = reader_one(r, select, tables[i].db, tables[i].name, type_row, err);
+    return rc;
+}
+
+static enum err_code read_wanted_types(struct reader *r, struct err *err)
+{
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0, end; i < r->schema->table_count && !rc; i = end) {
+        for (end = i + 1;
+             end < r->schema->table_count && r->schema->tables[end].db == r->schema->tables[i].db;
+             end++)
+            ;
+        rc = read_types(r, i, end, err);
+    }
+    return rc;
+}
+
 /* EXPRESSION and visibility came late, and are named differently. */
 static void add_late_columns(const struct flavour *f, struct strbuf *sql)
 {
@@ -213,13 +284,15 @@ enum err_code reader_keys(struct reader *r, struct err *err)
     for (size_t i = 0; i < r->schema->table_count; i++)
         pile.heads[i] = NO_PART;
     strbuf_addstr(&sql, "SELECT TABLE_SCHEMA AS d, TABLE_NAME AS t, NON_UNIQUE AS u,"
-                        " INDEX_NAME AS k, SEQ_IN_INDEX AS s, COLUMN_NAME AS c, COLLATION AS o,"
-                        " SUB_PART AS p, INDEX_TYPE AS y");
+                        " INDEX_NAME AS k, SEQ_IN_INDEX AS s, COLUMN_NAME AS c, SUB_PART AS p,");
+    strbuf_addstr(&sql, types_are_dear(r) ? " NULL AS y" : " INDEX_TYPE AS y");
     add_late_columns(r->flavour, &sql);
     strbuf_addstr(&sql, " FROM information_schema.STATISTICS");
     rc = reader_each(r, strbuf_str(&sql), part_row, &pile, err);
     for (size_t i = 0; i < r->schema->table_count && !rc; i++)
         table_keys(r, &pile, i);
+    if (!rc && types_are_dear(r))
+        rc = read_wanted_types(r, err);
     free(pile.raw);
     free(pile.heads);
     free(pile.sorted);

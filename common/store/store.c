@@ -46,13 +46,21 @@ static enum err_code store_file_url(const char *path, bool create, struct store 
 /* The scheme's name is all that is repeated: the rest of a URL may hold keys. */
 static enum err_code store_scheme_refused(const char *url, size_t len, struct err *err)
 {
-    static const char *const planned[] = {"s3", "gs", "gcs", "azblob", "azure"};
+    static const struct {
+        const char *scheme, *words;
+    } others[] = {
+        {"gs", "use Google's S3 interface, with an HMAC key: "
+               "s3://BUCKET/PREFIX?endpoint=https://storage.googleapis.com"},
+        {"gcs", "use Google's S3 interface, with an HMAC key: "
+                "s3://BUCKET/PREFIX?endpoint=https://storage.googleapis.com"},
+        {"azblob", "give s3://BUCKET/PREFIX, or a folder of a file system"},
+        {"azure", "give s3://BUCKET/PREFIX, or a folder of a file system"},
+    };
 
-    for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
-        if (strlen(planned[i]) == len && strncmp(url, planned[i], len) == 0)
-            return err_set(err, ERR_STORE_URL,
-                           "%s:// is not supported yet: give a folder of a file system",
-                           planned[i]);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (strlen(others[i].scheme) == len && strncmp(url, others[i].scheme, len) == 0)
+            return err_set(err, ERR_STORE_URL, "%s:// is not supported: %s", others[i].scheme,
+                           others[i].words);
     return err_set(err, ERR_STORE_URL, "the storage scheme '%.*s' is not known",
                    len < 32 ? (int)len : 32, url);
 }
@@ -70,6 +78,8 @@ enum err_code store_open(const char *url, bool create, struct store **s, struct 
     }
     if (!rest || scheme != strcspn(url, ":/"))
         return store_file_new(url, create, s, err);
+    if (scheme == 2 && strncmp(url, "s3", 2) == 0)
+        return store_s3_new(rest + 3, s, err);
     if (scheme != 4 || strncmp(url, "file", 4) != 0)
         return store_scheme_refused(url, scheme, err);
     rest += 3;
@@ -157,6 +167,25 @@ enum err_code store_open_write(struct store *s, const char *path, struct sink **
         return rc;
     rc = s->ops->open_write(s, path, sink, err);
     return rc ? store_wrap(s, path, err) : ERR_OK;
+}
+
+enum err_code store_open_grouped(struct store *s, const char *path, struct sink **sink,
+                                 struct err *err)
+{
+    enum err_code rc;
+
+    if (!s->ops->open_grouped)
+        return store_open_write(s, path, sink, err);
+    rc = store_path_check(s, path, err);
+    if (rc)
+        return rc;
+    rc = s->ops->open_grouped(s, path, sink, err);
+    return rc ? store_wrap(s, path, err) : ERR_OK;
+}
+
+enum err_code store_sync(struct store *s, struct err *err)
+{
+    return s->ops->sync ? s->ops->sync(s, err) : ERR_OK;
 }
 
 enum err_code store_create(struct store *s, const char *path, const void *buf, size_t len,

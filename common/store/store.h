@@ -60,23 +60,29 @@ struct store_ops {
      * ends within a name leaves those in the name's own folder alone). Writes of this very store
      * object are never touched. */
     enum err_code (*discard_unfinished)(struct store *, const char *prefix, struct err *);
-    /* Now by the store's clock, UTC microseconds (for leases across machines). */
+    /* Now by the store's clock, UTC microseconds (for leases across machines). An object store's is
+     * that of its replies: whole seconds, and up to two late. */
     enum err_code (*now)(struct store *, int64_t *utc_us, struct err *);
     void (*free)(struct store *);
+    /* Optional, both or none: see store_open_grouped. */
+    enum err_code (*open_grouped)(struct store *, const char *path, struct sink **, struct err *);
+    enum err_code (*sync)(struct store *, struct err *);
 };
 struct store { /* first member of each driver */
     const struct store_ops *ops;
     char *text; /* the URL without secrets, for messages; owned */
 };
 
-/* A path, file:///path or mem:NAME; "s3://", "gs://", "azblob://" are refused by name until their
- * drivers exist. `create`: make the folder (and its parents) when missing; else
- * ERR_STORE_NOT_FOUND. */
+/* A path, file:///path, s3://bucket/prefix?... (s3_url.h) or mem:NAME; "gs://" and "azblob://" are
+ * refused by name. `create`: make the folder (and its parents) when missing; else
+ * ERR_STORE_NOT_FOUND. A bucket is never made, and first looked at by the first operation. */
 MUST_CHECK enum err_code store_open(const char *url, bool create, struct store **, struct err *err);
 void store_free(struct store *s);
 
 MUST_CHECK enum err_code store_file_new(const char *folder, bool create, struct store **,
                                         struct err *err);
+/* `rest`: what follows "s3://". ERR_STORE_URL, ERR_STORE_CREDENTIALS. */
+MUST_CHECK enum err_code store_s3_new(const char *rest, struct store **, struct err *err);
 struct store *store_mem_new(void); /* everything is gone with store_free */
 
 /* Wrappers over the vtable; each error names the store's text and the path. `start` NULL: from the
@@ -85,6 +91,14 @@ MUST_CHECK enum err_code store_open_read(struct store *s, const char *path, uint
                                          uint64_t len, struct source **, struct err *err);
 MUST_CHECK enum err_code store_open_write(struct store *s, const char *path, struct sink **,
                                           struct err *err);
+/* As store_open_write, but sink_finish promises nothing yet: the object is visible, whole and
+ * durable once a store_sync that began after it has succeeded (it may be before). A driver that has
+ * nothing to gain by that finishes at once. Until then the path is as it was; it must not be opened
+ * again. What was never synced is gone with the store. A failed store_sync is for good: none
+ * succeeds after it. Both from any thread. */
+MUST_CHECK enum err_code store_open_grouped(struct store *s, const char *path, struct sink **,
+                                            struct err *err);
+MUST_CHECK enum err_code store_sync(struct store *s, struct err *err);
 MUST_CHECK enum err_code store_create(struct store *s, const char *path, const void *buf,
                                       size_t len, struct err *err);
 MUST_CHECK enum err_code store_stat(struct store *s, const char *path, struct store_info *,

@@ -137,6 +137,8 @@ static void file_free(struct store *s)
 
     for (size_t i = 0; i < fs->ready_count; i++)
         free(fs->ready[i]);
+    file_group_free(fs);
+    pthread_mutex_destroy(&fs->sync_lock);
     pthread_mutex_destroy(&fs->lock);
     (void)close(fs->root);
     free(fs);
@@ -154,6 +156,8 @@ static const struct store_ops file_ops = {
     .discard_unfinished = file_discard,
     .now = file_now,
     .free = file_free,
+    .open_grouped = file_open_grouped,
+    .sync = file_group_sync,
 };
 
 enum err_code store_file_new(const char *folder, bool create, struct store **s, struct err *err)
@@ -188,6 +192,8 @@ enum err_code store_file_new(const char *folder, bool create, struct store **s, 
     *bytes_to_hex(fs->token, random, sizeof random) = '\0';
     atomic_init(&fs->temps, 0);
     pthread_mutex_init(&fs->lock, NULL);
+    pthread_mutex_init(&fs->sync_lock, NULL);
+    fs->group = file_group_new();
     *s = &fs->base;
     return ERR_OK;
 }

@@ -143,8 +143,7 @@ static enum err_code file_folder_ready(struct file_store *fs, const char *path, 
     return rc;
 }
 
-static enum err_code file_sync_folder_of(const struct file_store *fs, const char *path,
-                                         struct err *err)
+enum err_code file_sync_folder_of(const struct file_store *fs, const char *path, struct err *err)
 {
     const char *slash = strrchr(path, '/');
     char *folder = xstrndup(path, slash ? (size_t)(slash - path) : 0);
@@ -196,7 +195,7 @@ static enum err_code file_write_all(int fd, const void *buf, size_t len, struct 
     return ERR_OK;
 }
 
-static enum err_code file_sync(int fd, struct err *err)
+enum err_code file_sync(int fd, struct err *err)
 {
     while (fsync(fd) != 0)
         if (errno != EINTR)
@@ -205,7 +204,7 @@ static enum err_code file_sync(int fd, struct err *err)
 }
 
 /* Some file systems tell only here that there was no room. EINTR: closed all the same. */
-static enum err_code file_close(int fd, struct err *err)
+enum err_code file_close(int fd, struct err *err)
 {
     if (close(fd) != 0 && errno != EINTR)
         return err_set_errno(err, err_code_of_errno(errno), errno, "cannot close");
@@ -244,6 +243,7 @@ struct file_sink {
     size_t used;       /* bytes of it */
     uint64_t written;  /* bytes given to the system */
     uint64_t launched; /* bytes of these that the disk was asked to take */
+    bool grouped;      /* becomes durable with others */
 };
 
 static enum err_code file_sink_fail(const struct file_sink *f, struct err *err)
@@ -331,6 +331,14 @@ static enum err_code file_sink_finish(struct sink *self, struct err *err)
 
     if (rc)
         return rc;
+    if (f->grouped) {
+        int fd = f->fd;
+        char *temp = f->temp;
+
+        f->fd = -1;
+        f->temp = NULL;
+        return file_group_add(f->fs, fd, temp, f->path, f->written, err);
+    }
     rc = file_sink_rename(f, err);
     return rc ? file_sink_fail(f, err) : ERR_OK;
 }
@@ -371,6 +379,16 @@ enum err_code file_open_write(struct store *s, const char *path, struct sink **s
     f->fd = fd;
     *sink = &f->base;
     return ERR_OK;
+}
+
+enum err_code file_open_grouped(struct store *s, const char *path, struct sink **sink,
+                                struct err *err)
+{
+    enum err_code rc = file_open_write(s, path, sink, err);
+
+    if (!rc)
+        ((struct file_sink *)*sink)->grouped = true;
+    return rc;
 }
 
 /* ---- creating ---- */

@@ -31,6 +31,7 @@ enum err_code token_new(uint64_t *token, struct err *err)
 struct claim_row {
     bool found;
     uint64_t token, seq, rows_done, raw_off, done, job_token;
+    struct chunk_counts counts;
 };
 
 static enum err_code claim_row(void *ctx, const struct row *row, struct err *err)
@@ -39,7 +40,8 @@ static enum err_code claim_row(void *ctx, const struct row *row, struct err *err
 
     if (state_cell_u64(row, 0, &r->token, err) || state_cell_u64(row, 1, &r->seq, err) ||
         state_cell_u64(row, 2, &r->rows_done, err) || state_cell_u64(row, 3, &r->raw_off, err) ||
-        state_cell_u64(row, 4, &r->done, err) || state_cell_u64(row, 5, &r->job_token, err))
+        state_cell_u64(row, 4, &r->done, err) || state_cell_u64(row, 5, &r->job_token, err) ||
+        state_cell_counts(row, 6, &r->counts, err))
         return err->code;
     r->found = true;
     return ERR_OK;
@@ -51,7 +53,8 @@ static enum err_code claim_read(struct conn *c, const struct state *s, uint64_t 
     struct strbuf sql = {0};
     enum err_code rc;
 
-    strbuf_addstr(&sql, "SELECT c.token,c.seq,c.rows_done,c.raw_off,c.state,j.token FROM ");
+    strbuf_addstr(&sql, "SELECT c.token,c.seq,c.rows_done,c.raw_off,c.state,j.token,"
+                        "c.added,c.identical,c.ignored,c.replaced,c.skipped FROM ");
     state_add_name(&sql, s, "chunk");
     strbuf_addstr(&sql, " c JOIN ");
     state_add_name(&sql, s, "job");
@@ -110,19 +113,35 @@ enum err_code claim_take(struct conn *c, const struct state *s, uint64_t chunk, 
     }
     fresh.rows_done = r.rows_done;
     fresh.raw_off = r.raw_off;
+    fresh.counts = r.counts;
     fresh.done = r.done != 0;
     *claim = fresh;
     return ERR_OK;
 }
 
-void claim_progress_sql(const struct state *s, const struct claim *claim, uint64_t rows_done,
-                        uint64_t raw_off, bool done, struct strbuf *sql)
+static void claim_where(const struct state *s, const struct claim *claim, struct strbuf *sql)
+{
+    strbuf_addf(sql, ",seq=seq+1 WHERE job=%" PRIu64 " AND chunk=%" PRIu64 " AND token=%" PRIu64,
+                s->job, claim->chunk, claim->token);
+}
+
+void claim_progress_sql(const struct state *s, const struct claim *claim,
+                        const struct claim_progress *p, struct strbuf *sql)
 {
     strbuf_addstr(sql, "UPDATE ");
     state_add_name(sql, s, "chunk");
     strbuf_addf(sql,
-                " SET rows_done=%" PRIu64 ",raw_off=%" PRIu64
-                ",state=%d,seq=seq+1 WHERE job=%" PRIu64 " AND chunk=%" PRIu64
-                " AND token=%" PRIu64,
-                rows_done, raw_off, done ? 1 : 0, s->job, claim->chunk, claim->token);
+                " SET rows_done=%" PRIu64 ",raw_off=%" PRIu64 ",state=%d,added=%" PRId64
+                ",identical=%" PRIu64 ",ignored=%" PRIu64 ",replaced=%" PRIu64 ",skipped=%" PRIu64,
+                p->rows_done, p->raw_off, p->done ? 1 : 0, p->counts.added, p->counts.identical,
+                p->counts.ignored, p->counts.replaced, p->counts.skipped);
+    claim_where(s, claim, sql);
+}
+
+void claim_fence_sql(const struct state *s, const struct claim *claim, struct strbuf *sql)
+{
+    strbuf_addstr(sql, "UPDATE ");
+    state_add_name(sql, s, "chunk");
+    strbuf_addf(sql, " SET token=%" PRIu64, claim->token);
+    claim_where(s, claim, sql);
 }

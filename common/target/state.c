@@ -11,13 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STATE_FORMAT 1       /* of the tables; a newer one is refused */
+#define STATE_FORMAT 2       /* of the tables; a newer one is refused */
 #define ROWS_A_STATEMENT 500 /* of chunk and tbl */
 #define TAKE_TRIES 100       /* compare-and-set against others that do the same */
 
 static const char *const job_words[] = {"new", "schema done", "rows done", "done"};
-static const char *const origin_words[] = {"found",    "creating", "created",
-                                           "emptying", "emptied",  "dropping"};
+static const char *const origin_words[] = {"found", "creating", "created"};
 
 /* clang-format off */
 static const struct {
@@ -29,6 +28,7 @@ static const struct {
      "dump_uuid VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,"
      "renames LONGTEXT NOT NULL,"
      "renames_sha256 CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,"
+     "purpose VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,"
      "state VARCHAR(16) NOT NULL,"
      "token BIGINT UNSIGNED NOT NULL,"
      "seq BIGINT UNSIGNED NOT NULL,"
@@ -37,7 +37,7 @@ static const struct {
      "created_at DATETIME NOT NULL,"
      "finished_at DATETIME NULL,"
      "PRIMARY KEY (job) /*T![clustered_index] CLUSTERED */,"
-     "UNIQUE KEY dump (dump_uuid, renames_sha256)"},
+     "UNIQUE KEY dump (dump_uuid, renames_sha256, purpose)"},
     {"chunk",
      "job BIGINT UNSIGNED NOT NULL,"
      "chunk BIGINT UNSIGNED NOT NULL,"
@@ -47,6 +47,11 @@ static const struct {
      "state TINYINT NOT NULL,"
      "rows_done BIGINT UNSIGNED NOT NULL,"
      "raw_off BIGINT UNSIGNED NOT NULL,"
+     "added BIGINT NOT NULL,"
+     "identical BIGINT UNSIGNED NOT NULL,"
+     "ignored BIGINT UNSIGNED NOT NULL,"
+     "replaced BIGINT UNSIGNED NOT NULL,"
+     "skipped BIGINT UNSIGNED NOT NULL,"
      "owner VARCHAR(128) NOT NULL,"
      "PRIMARY KEY (job, chunk) /*T![clustered_index] CLUSTERED */"},
     {"tbl",
@@ -57,13 +62,36 @@ static const struct {
      "state VARCHAR(16) NOT NULL,"
      "target_id BIGINT UNSIGNED NOT NULL,"
      "PRIMARY KEY (job, tbl) /*T![clustered_index] CLUSTERED */"},
-    {"ddl",
+    {"conflict",
      "job BIGINT UNSIGNED NOT NULL,"
-     "tbl BIGINT UNSIGNED NOT NULL,"
-     "step VARCHAR(16) NOT NULL,"
-     "number INT UNSIGNED NOT NULL,"
-     "state VARCHAR(8) NOT NULL,"
-     "PRIMARY KEY (job, tbl, step, number) /*T![clustered_index] CLUSTERED */"},
+     "chunk BIGINT UNSIGNED NOT NULL,"
+     "row_no BIGINT UNSIGNED NOT NULL,"
+     "key_no INT UNSIGNED NOT NULL,"
+     "kind VARCHAR(16) NOT NULL,"
+     "done VARCHAR(16) NOT NULL,"
+     "db_name VARCHAR(64) NOT NULL,"
+     "name VARCHAR(64) NOT NULL,"
+     "key_name VARCHAR(64) NULL,"
+     "key_values LONGTEXT NULL,"
+     "key_where LONGTEXT NULL,"
+     "incoming LONGTEXT NOT NULL,"
+     "existing LONGTEXT NULL,"
+     "parts INT UNSIGNED NOT NULL,"
+     "identical TINYINT NOT NULL,"
+     "differs LONGTEXT NULL,"
+     "words TEXT NULL,"
+     "file TEXT NOT NULL,"
+     "ord BIGINT UNSIGNED NOT NULL,"
+     "at DATETIME NOT NULL,"
+     "PRIMARY KEY (job, chunk, row_no, key_no) /*T![clustered_index] CLUSTERED */"},
+    {"conflict_more",
+     "job BIGINT UNSIGNED NOT NULL,"
+     "chunk BIGINT UNSIGNED NOT NULL,"
+     "row_no BIGINT UNSIGNED NOT NULL,"
+     "key_no INT UNSIGNED NOT NULL,"
+     "part INT UNSIGNED NOT NULL,"
+     "existing LONGTEXT NOT NULL,"
+     "PRIMARY KEY (job, chunk, row_no, key_no, part) /*T![clustered_index] CLUSTERED */"},
 };
 /* clang-format on */
 #define STATE_TABLES (sizeof state_tables / sizeof state_tables[0])
@@ -87,6 +115,25 @@ enum err_code state_cell_u64(const struct row *row, unsigned i, uint64_t *out, s
     *out = strtoull(digits, &end, 10);
     if (len == 0 || *end != '\0')
         return err_set(err, ERR_LOAD_STATE, "'%s' in the state tables is no number", digits);
+    return ERR_OK;
+}
+
+enum err_code state_cell_counts(const struct row *row, unsigned i, struct chunk_counts *out,
+                                struct err *err)
+{
+    bool minus = i < row->count && row->cell[i] && row->len[i] > 0 && row->cell[i][0] == '-';
+    const char *digits = minus ? row->cell[i] + 1 : NULL;
+    unsigned long len = minus ? row->len[i] - 1 : 0;
+    const struct row positive = {&digits, &len, 1};
+    uint64_t added = 0;
+
+    if (state_cell_u64(minus ? &positive : row, minus ? 0 : i, &added, err) ||
+        state_cell_u64(row, i + 1, &out->identical, err) ||
+        state_cell_u64(row, i + 2, &out->ignored, err) ||
+        state_cell_u64(row, i + 3, &out->replaced, err) ||
+        state_cell_u64(row, i + 4, &out->skipped, err))
+        return err->code;
+    out->added = minus ? -(int64_t)added : (int64_t)added;
     return ERR_OK;
 }
 
@@ -139,6 +186,31 @@ static enum err_code state_exists(struct conn *c, const struct state *s, bool *e
     return rc;
 }
 
+/* Tables that an older version made lack columns; nothing would go on from them rightly. */
+static enum err_code state_layout(struct conn *c, const struct state *s, struct err *err)
+{
+    struct strbuf sql = {0};
+    uint64_t old = 0;
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "SELECT (SELECT COUNT(*) FROM information_schema.tables WHERE "
+                        "table_schema=");
+    strbuf_add_quotedz(&sql, s->schema);
+    strbuf_addstr(&sql, " AND table_name IN ('job','chunk'))-(SELECT COUNT(*) FROM "
+                        "information_schema.columns WHERE table_schema=");
+    strbuf_add_quotedz(&sql, s->schema);
+    strbuf_addstr(&sql, " AND ((table_name='job' AND column_name='purpose') OR "
+                        "(table_name='chunk' AND column_name='added')))");
+    rc = state_query(c, &sql, count_row, &old, err);
+    strbuf_release(&sql);
+    if (!rc && old)
+        return err_set(err, ERR_LOAD_STATE,
+                       "the tables in `%s` were made by another version of ferry: finish their "
+                       "loads with that one, or name another --meta-schema",
+                       s->schema);
+    return rc;
+}
+
 static enum err_code state_create(struct conn *c, const struct state *s, struct err *err)
 {
     struct strbuf sql = {0};
@@ -159,6 +231,11 @@ static enum err_code state_create(struct conn *c, const struct state *s, struct 
     return rc;
 }
 
+static const char *purpose_word(const struct state_params *p)
+{
+    return p->check ? "check" : "load";
+}
+
 /* Makes the job's row unless it is there. *made says which. */
 static enum err_code job_insert(struct conn *c, const struct state *s, const struct state_params *p,
                                 bool *made, struct err *err)
@@ -170,7 +247,7 @@ static enum err_code job_insert(struct conn *c, const struct state *s, const str
     strbuf_addstr(&sql, "INSERT IGNORE INTO ");
     state_add_name(&sql, s, "job");
     strbuf_addf(&sql,
-                " (format,dump_uuid,renames,renames_sha256,state,token,seq,owner,options,"
+                " (format,dump_uuid,renames,renames_sha256,purpose,state,token,seq,owner,options,"
                 "created_at) VALUES (%d,",
                 STATE_FORMAT);
     strbuf_add_quotedz(&sql, p->dump_uuid);
@@ -178,7 +255,7 @@ static enum err_code job_insert(struct conn *c, const struct state *s, const str
     strbuf_add_quotedz(&sql, p->renames);
     strbuf_addstr(&sql, ",SHA2(");
     strbuf_add_quotedz(&sql, p->renames);
-    strbuf_addf(&sql, ",256),'%s',0,0,'',", job_words[JOB_NEW]);
+    strbuf_addf(&sql, ",256),'%s','%s',0,0,'',", purpose_word(p), job_words[JOB_NEW]);
     strbuf_add_quotedz(&sql, p->options ? p->options : "");
     strbuf_addstr(&sql, ",UTC_TIMESTAMP())");
     rc = conn_exec(c, sql.str, sql.len, &affected, err);
@@ -229,7 +306,7 @@ static enum err_code job_read(struct conn *c, const struct state *s, const struc
     strbuf_add_quotedz(&sql, p->dump_uuid);
     strbuf_addstr(&sql, " AND renames_sha256=SHA2(");
     strbuf_add_quotedz(&sql, p->renames);
-    strbuf_addstr(&sql, ",256)");
+    strbuf_addf(&sql, ",256) AND purpose='%s'", purpose_word(p));
     *j = (struct job_row){0};
     rc = state_query(c, &sql, job_row, j, err);
     strbuf_release(&sql);
@@ -281,7 +358,7 @@ enum err_code state_open(struct conn *c, const struct state_params *p, struct st
     struct job_row job;
     bool exists = false, made = false, taken = false;
 
-    if (state_init(p, s, err) || state_exists(c, s, &exists, err))
+    if (state_init(p, s, err) || state_exists(c, s, &exists, err) || state_layout(c, s, err))
         return err->code;
     if (!exists && state_create(c, s, err))
         return err_wrap(err, "making the load's state in `%s`", s->schema);
@@ -303,6 +380,41 @@ enum err_code state_open(struct conn *c, const struct state_params *p, struct st
     /* Who made the row may be overtaken before taking it. */
     *info = (struct job_info){.state = job.state, .resumed = !made || job.token != 0};
     return ERR_OK;
+}
+
+static enum err_code found_row(void *ctx, const struct row *row, struct err *err)
+{
+    return row->cell[0] ? state_cell_u64(row, 0, ctx, err) : ERR_OK;
+}
+
+enum err_code state_find(struct conn *c, const char *schema, const char *dump_uuid, uint64_t job,
+                         struct state *s, struct err *err)
+{
+    const struct state_params p = {.schema = schema};
+    struct strbuf sql = {0};
+    bool exists = false;
+    uint64_t found = 0;
+    enum err_code rc;
+
+    if (state_init(&p, s, err) || state_exists(c, s, &exists, err))
+        return err->code;
+    if (!exists)
+        return err_set(err, ERR_LOAD_STATE, "there is no state of a load in `%s`", s->schema);
+    strbuf_addstr(&sql, "SELECT MAX(job) FROM ");
+    state_add_name(&sql, s, "job");
+    strbuf_addstr(&sql, job ? " WHERE TRUE" : " WHERE purpose='load'");
+    if (job)
+        strbuf_addf(&sql, " AND job=%" PRIu64, job);
+    if (dump_uuid) {
+        strbuf_addstr(&sql, " AND dump_uuid=");
+        strbuf_add_quotedz(&sql, dump_uuid);
+    }
+    rc = state_query(c, &sql, found_row, &found, err);
+    strbuf_release(&sql);
+    if (!rc && found == 0)
+        return err_set(err, ERR_LOAD_STATE, "no such load has left a state in `%s`", s->schema);
+    s->job = found;
+    return rc;
 }
 
 static enum err_code state_fenced(const struct state *s, struct err *err)
@@ -358,17 +470,34 @@ enum err_code state_add_chunks(struct conn *c, const struct state *s,
         if (sql.len == 0) {
             strbuf_addstr(&sql, "INSERT IGNORE INTO ");
             state_add_name(&sql, s, "chunk");
-            strbuf_addstr(&sql, " (job,chunk,tbl,token,seq,state,rows_done,raw_off,owner) VALUES ");
+            strbuf_addstr(&sql, " (job,chunk,tbl,token,seq,state,rows_done,raw_off,added,"
+                                "identical,ignored,replaced,skipped,owner) VALUES ");
         } else {
             strbuf_addch(&sql, ',');
         }
-        strbuf_addf(&sql, "(%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",0,0,%d,%" PRIu64 ",%" PRIu64 ",'')",
-                    s->job, k->chunk, k->table, k->done ? 1 : 0, k->rows_done, k->raw_off);
+        strbuf_addf(&sql,
+                    "(%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",0,0,%d,%" PRIu64 ",%" PRIu64 ",%" PRId64
+                    ",0,0,0,0,'')",
+                    s->job, k->chunk, k->table, k->done ? 1 : 0, k->rows_done, k->raw_off,
+                    k->counts.added);
         if (i + 1 == count || (i + 1) % ROWS_A_STATEMENT == 0) {
             rc = conn_exec(c, sql.str, sql.len, NULL, err);
             strbuf_reset(&sql);
         }
     }
+    strbuf_release(&sql);
+    return rc;
+}
+
+enum err_code state_forget_chunks(struct conn *c, const struct state *s, struct err *err)
+{
+    struct strbuf sql = {0};
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "DELETE FROM ");
+    state_add_name(&sql, s, "chunk");
+    strbuf_addf(&sql, " WHERE job=%" PRIu64, s->job);
+    rc = conn_exec(c, sql.str, sql.len, NULL, err);
     strbuf_release(&sql);
     return rc;
 }
@@ -386,7 +515,7 @@ static enum err_code chunk_row(void *ctx, const struct row *row, struct err *err
 
     if (state_cell_u64(row, 0, &k.chunk, err) || state_cell_u64(row, 1, &k.table, err) ||
         state_cell_u64(row, 2, &done, err) || state_cell_u64(row, 3, &k.rows_done, err) ||
-        state_cell_u64(row, 4, &k.raw_off, err))
+        state_cell_u64(row, 4, &k.raw_off, err) || state_cell_counts(row, 5, &k.counts, err))
         return err->code;
     k.done = done != 0;
     return reader->fn(reader->ctx, &k, err);
@@ -399,7 +528,8 @@ enum err_code state_read_chunks(struct conn *c, const struct state *s, state_chu
     struct strbuf sql = {0};
     enum err_code rc;
 
-    strbuf_addstr(&sql, "SELECT chunk,tbl,state,rows_done,raw_off FROM ");
+    strbuf_addstr(&sql, "SELECT chunk,tbl,state,rows_done,raw_off,"
+                        "added,identical,ignored,replaced,skipped FROM ");
     state_add_name(&sql, s, "chunk");
     strbuf_addf(&sql, " WHERE job=%" PRIu64 " ORDER BY chunk", s->job);
     rc = state_query(c, &sql, chunk_row, &reader, err);
@@ -423,7 +553,7 @@ static enum err_code table_row(void *ctx, const struct row *row, struct err *err
         return err->code;
     if (!row->cell[1] || !row->cell[2] || !row->cell[3])
         return err_set(err, ERR_LOAD_STATE, "a table's row in the state is not whole");
-    for (unsigned i = 0; i <= TABLE_DROPPING; i++)
+    for (unsigned i = 0; i <= TABLE_CREATED; i++)
         if (row->len[3] == strlen(origin_words[i]) &&
             memcmp(row->cell[3], origin_words[i], row->len[3]) == 0)
             t.origin = (enum table_origin)i;

@@ -5,11 +5,12 @@
  * Whoever takes a chunk over rewrites the token first, so a process that was thought dead commits
  * nothing any more. Also after a lost answer to COMMIT: rewrite the token, then read.
  *
- *   job   (job PK, format, dump_uuid, renames, renames_sha256, state, token, seq, owner, options,
- *          created_at, finished_at, UNIQUE (dump_uuid, renames_sha256))
- *   chunk (job, chunk, tbl, token, seq, state, rows_done, raw_off, owner, PK (job, chunk))
+ *   job   (job PK, format, dump_uuid, renames, renames_sha256, purpose, state, token, seq, owner,
+ *          options, created_at, finished_at, UNIQUE (dump_uuid, renames_sha256, purpose))
+ *   chunk (job, chunk, tbl, token, seq, state, rows_done, raw_off, added, identical, ignored,
+ *          replaced, skipped, owner, PK (job, chunk))
  *   tbl   (job, tbl, db_name, name, state, target_id, PK (job, tbl))
- *   ddl   (steps.h)
+ *   conflict, conflict_more: conflict.h
  *
  * `seq` changes with every UPDATE, since a server counts rows that were changed, not matched, and
  * so that a compare-and-set notices progress made between reading and taking.
@@ -40,6 +41,7 @@ struct state_params {
     const char *dump_uuid;
     const char *renames; /* canonical text; "" for none */
     const char *options; /* JSON for people */
+    bool check;          /* --check-conflicts: a job of its own, which writes no row */
     bool only_new;       /* an earlier run is ERR_LOAD_STATE, and its job is not taken */
 };
 /* Creates schema and tables where missing, finds or makes the job, and takes it: the job's token is
@@ -47,15 +49,32 @@ struct state_params {
  * there). Safe against other processes that do the same at the same time: the last one has it. */
 MUST_CHECK enum err_code state_open(struct conn *c, const struct state_params *p, struct state *s,
                                     struct job_info *info, struct err *err);
-/* ERR_LOAD_STATE names an unfinished job of the same dump under other renames: said by mistake, it
- * would bring the rows a second time, under other names. */
-MUST_CHECK enum err_code state_other_renames(struct conn *c, const struct state_params *p,
-                                             struct err *err);
+/* Finds a load's job without taking it: of this dump (NULL: any) or of this number (0: any); among
+ * several the latest load. Nothing is written. ERR_LOAD_STATE: there is none. */
+MUST_CHECK enum err_code state_find(struct conn *c, const char *schema, const char *dump_uuid,
+                                    uint64_t job, struct state *s, struct err *err);
 /* ERR_LOAD_FENCED when another process has taken the job. */
 MUST_CHECK enum err_code state_check(struct conn *c, const struct state *s, struct err *err);
 /* Fenced by the job's token: ERR_LOAD_FENCED. */
 MUST_CHECK enum err_code state_set_job(struct conn *c, const struct state *s, enum job_state state,
                                        struct err *err);
+
+/* What became of a chunk's rows so far; written with its progress. */
+struct chunk_counts {
+    int64_t added;      /* rows that the table has more */
+    uint64_t identical; /* not written: the same row was there (--identical ok) */
+    uint64_t ignored;   /* not written: conflicts */
+    uint64_t replaced;  /* rows removed for an incoming one */
+    uint64_t skipped;   /* not written: bad values */
+};
+static inline void counts_add(struct chunk_counts *to, const struct chunk_counts *more)
+{
+    to->added += more->added;
+    to->identical += more->identical;
+    to->ignored += more->ignored;
+    to->replaced += more->replaced;
+    to->skipped += more->skipped;
+}
 
 struct chunk_state {
     uint64_t chunk; /* dump_chunk.id */
@@ -63,11 +82,15 @@ struct chunk_state {
     bool done;
     uint64_t rows_done;
     uint64_t raw_off; /* decoder_offset behind the last row done */
+    struct chunk_counts counts;
 };
 /* Adds rows for the chunks that have none yet (many at a time); count may be 0. */
 MUST_CHECK enum err_code state_add_chunks(struct conn *c, const struct state *s,
                                           const struct chunk_state *chunks, size_t count,
                                           struct err *err);
+/* As if no chunk had begun. */
+MUST_CHECK enum err_code state_forget_chunks(struct conn *c, const struct state *s,
+                                             struct err *err);
 /* All chunks of the job in order of `chunk`. */
 typedef enum err_code state_chunk_fn(void *ctx, const struct chunk_state *chunk, struct err *err);
 MUST_CHECK enum err_code state_read_chunks(struct conn *c, const struct state *s,
@@ -77,6 +100,7 @@ struct claim { /* one worker's right to write one chunk */
     uint64_t chunk;
     uint64_t token;
     uint64_t rows_done, raw_off;
+    struct chunk_counts counts;
     bool done;
 };
 /* Takes the chunk, whoever had it, by a new token (compare-and-set), checks that the job is still
@@ -84,18 +108,22 @@ struct claim { /* one worker's right to write one chunk */
  * what has not been committed by then never will be. */
 MUST_CHECK enum err_code claim_take(struct conn *c, const struct state *s, uint64_t chunk,
                                     struct claim *claim, struct err *err);
+struct claim_progress { /* how far the chunk is when the transaction is committed */
+    uint64_t rows_done, raw_off;
+    struct chunk_counts counts; /* all of the chunk's, not this transaction's */
+    bool done;
+};
 /* Appends the UPDATE for a transaction's begin; it must change exactly one row, else the
  * transaction must be rolled back: ERR_LOAD_FENCED. */
-void claim_progress_sql(const struct state *s, const struct claim *claim, uint64_t rows_done,
-                        uint64_t raw_off, bool done, struct strbuf *sql);
+void claim_progress_sql(const struct state *s, const struct claim *claim,
+                        const struct claim_progress *p, struct strbuf *sql);
+/* As claim_progress_sql, for a transaction that moves nothing on. */
+void claim_fence_sql(const struct state *s, const struct claim *claim, struct strbuf *sql);
 
 enum table_origin {
     TABLE_FOUND,    /* was there before this job */
     TABLE_CREATING, /* this job was about to create it */
-    TABLE_CREATED,  /* by this job */
-    TABLE_EMPTYING, /* was there, this job was about to empty it */
-    TABLE_EMPTIED,  /* was there, and has been emptied by this job: never again */
-    TABLE_DROPPING  /* was there, this job was about to drop it and to create its own */
+    TABLE_CREATED   /* by this job */
 };
 struct table_state {
     uint64_t table;        /* dump_table.id */

@@ -3,12 +3,16 @@
 #define FERRY_TARGET_TARGET_INNER_H
 
 #include "common/mysql/conn.h"
+#include "common/target/state.h"
 
 /* A random number above 0 that no other process has. */
 MUST_CHECK enum err_code token_new(uint64_t *token, struct err *err);
 /* The cell as an unsigned number; ERR_LOAD_STATE if it is none. */
 MUST_CHECK enum err_code state_cell_u64(const struct row *row, unsigned i, uint64_t *out,
                                         struct err *err);
+/* Five cells from the i-th: the counts of a chunk, in the struct's order. */
+MUST_CHECK enum err_code state_cell_counts(const struct row *row, unsigned i,
+                                           struct chunk_counts *out, struct err *err);
 /* Calls `fn` for each row of the answer; its error ends the reading. `fn` may not use `c`. */
 typedef enum err_code state_row_fn(void *ctx, const struct row *row, struct err *err);
 MUST_CHECK enum err_code state_query(struct conn *c, const struct strbuf *sql, state_row_fn *fn,

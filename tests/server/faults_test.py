@@ -161,6 +161,17 @@ def test_target_cannot_hold(t):
         assert target.value("SELECT COUNT(*) FROM small.t") == 0
 
 
+@quick
+def test_database_tidb_lacks(t):
+    """Created as they are, or a clear error: MariaDB's own default collation is not in TiDB."""
+    source = t.server("mariadb")
+    t.database(source, "swedish", "CREATE TABLE a (id int PRIMARY KEY)", options="CHARACTER SET latin1 COLLATE latin1_swedish_ci")
+    out = t.path("d")
+    ferry.dump(source, out, "-f", "swedish.*").must()
+    t.gone_after(t.server("tidb"), "swedish")
+    one_line(ferry.load(t.server("tidb"), out)).must(1, ["FERRY-LOAD-SCHEMA", "swedish", "latin1_swedish_ci"])
+
+
 def tmpfs(t, megabytes):
     folder = t.path("full")
     os.mkdir(folder)
@@ -195,7 +206,7 @@ def test_source_goes_away(t):
     data.fill_random(source, "away", "t", 60000, t.seed)
     out = t.path("d")
     process = ferry.start(["dump", "--source", source.url, "--output", out, "-f", "away.*", "--chunk-size", "64KiB"],
-                          env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:0.05"}, program=ferry.fault_binary())
+                          env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:0.3"}, program=ferry.fault_binary())
     ferry.wait_until(lambda: os.path.isdir(out) and len([n for n in os.listdir(out) if ".000000" in n]) > 3)
     source.kill()
     _, err = process.communicate(timeout=120)

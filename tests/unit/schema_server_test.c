@@ -145,10 +145,8 @@ static void reads_tables(void **state)
     assert_string_equal(schema->databases[0].collation, "utf8mb4_bin");
     assert_int_equal(schema->table_count, s->vendor == VENDOR_MARIADB ? 4 : 3);
     assert_string_equal(schema->tables[0].name, "a`'\\");
-    assert_false(schema->tables[0].partitioned);
     assert_string_equal(schema->tables[0].engine, "InnoDB");
     assert_string_equal(schema->tables[0].collation, "utf8mb4_bin");
-    assert_true(schema_find(schema, DB, "b")->partitioned);
     assert_int_equal(schema_find(schema, DB, "v")->kind, TABLE_VIEW);
     if (s->vendor == VENDOR_MARIADB)
         assert_int_equal(schema_find(schema, DB, "sq")->kind, TABLE_SEQUENCE);

@@ -97,9 +97,12 @@ static void urls_that_cannot_be_used_are_refused(void **state)
         const char *url, *text;
     } cases[] = {
         {"", "the storage URL is empty"},
-        {"s3://key:secret@bucket/x", "s3:// is not supported yet: give a folder of a file system"},
-        {"gs://b", "gs:// is not supported yet: give a folder of a file system"},
-        {"azblob://b", "azblob:// is not supported yet: give a folder of a file system"},
+        {"s3://key:secret@bucket/x", "a user or key in front of the bucket: keys come from the "
+                                     "environment or from a profile"},
+        {"gs://b", "gs:// is not supported: use Google's S3 interface, with an HMAC key: "
+                   "s3://BUCKET/PREFIX?endpoint=https://storage.googleapis.com"},
+        {"azblob://b",
+         "azblob:// is not supported: give s3://BUCKET/PREFIX, or a folder of a file system"},
         {"ftp://me:secret@h/", "the storage scheme 'ftp' is not known"},
         {"file://host/x", "'file://host/x' names a host: write file:///path"},
         {"file://", "'file://' names a host: write file:///path"},

@@ -8,20 +8,28 @@ static void writes_the_fenced_progress(void **state)
 {
     struct state s = {.schema = "ferry_meta", .job = 3, .token = 99};
     struct claim claim = {.chunk = 4294967297, .token = UINT64_MAX};
+    const struct claim_progress half = {
+        2000,
+        123456789012,
+        {.added = -3, .identical = 1, .ignored = 2, .replaced = 4, .skipped = 5},
+        false};
+    const struct claim_progress whole = {1, 2, {.added = 1}, true};
     struct strbuf sql = {0};
 
     (void)state;
-    claim_progress_sql(&s, &claim, 2000, 123456789012, false, &sql);
+    claim_progress_sql(&s, &claim, &half, &sql);
     assert_string_equal(strbuf_str(&sql),
                         "UPDATE `ferry_meta`.`chunk` SET rows_done=2000,raw_off=123456789012,"
-                        "state=0,seq=seq+1 WHERE job=3 AND chunk=4294967297 AND "
+                        "state=0,added=-3,identical=1,ignored=2,replaced=4,skipped=5,seq=seq+1 "
+                        "WHERE job=3 AND chunk=4294967297 AND "
                         "token=18446744073709551615");
     strbuf_reset(&sql);
     strbuf_addstr(&sql, "BEGIN; ");
     memcpy(s.schema, "a`b", 4);
-    claim_progress_sql(&s, &claim, 1, 2, true, &sql);
+    claim_progress_sql(&s, &claim, &whole, &sql);
     assert_string_equal(strbuf_str(&sql),
-                        "BEGIN; UPDATE `a``b`.`chunk` SET rows_done=1,raw_off=2,state=1,seq=seq+1 "
+                        "BEGIN; UPDATE `a``b`.`chunk` SET rows_done=1,raw_off=2,state=1,added=1,"
+                        "identical=0,ignored=0,replaced=0,skipped=0,seq=seq+1 "
                         "WHERE job=3 AND chunk=4294967297 AND token=18446744073709551615");
     strbuf_release(&sql);
 }

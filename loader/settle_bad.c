@@ -1,0 +1,148 @@
+/* Which rows does the target refuse by themselves? Found by halving: a statement that is refused is
+ * said again with each half of its rows. */
+#include "loader/insert.h"
+#include "loader/settle.h"
+
+#include "common/base/mem.h"
+#include "common/target/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ER_DUP_ENTRY 1062
+#define ER_DUP_ENTRY_WITH_KEY_NAME 1586
+
+/* Tries rows by INSERT; nothing of it stays. */
+typedef enum err_code probe_fn(struct settle *s, const unsigned *rows, unsigned count,
+                               struct put_result *result, struct err *err);
+
+static void bad_add(struct settle *s, unsigned row, const struct err *why, char *key)
+{
+    s->fate[row] = FATE_BAD;
+    s->bad_values += key == NULL;
+    s->bad[s->bad_count++] = (struct bad_row){row, xstrdup(why->msg), key};
+}
+
+/* A collision that the joins have not shown: by a key that they cannot look at, or with a row that
+ * has come since. */
+static enum err_code bad_duplicate(struct settle *s, unsigned row, const struct err *why,
+                                   struct err *err)
+{
+    const struct load_table *t = s->w->table;
+    char *key;
+
+    if (!s->plan->odd_key)
+        return err_set(err, ERR_SERVER_BUSY, "%s: others write the same rows: %s", t->label,
+                       why->msg);
+    if (s->w->run->config->on_conflict == ON_CONFLICT_REPLACE)
+        return err_set(err, ERR_LOAD_CONFLICT,
+                       "%s: row %llu of '%s' collides by a key over an expression, a generated "
+                       "column or a column that the dump lacks: what it would replace cannot be "
+                       "put on record, so use --on-conflict ignore: %s",
+                       t->label, (unsigned long long)(s->w->batch.first_row + row + 1),
+                       s->w->chunk->path, why->msg);
+    key = refusal_key_of_message(why->msg, t->target->name);
+    bad_add(s, row, why, key ? key : xstrdup("(unknown)"));
+    return ERR_OK;
+}
+
+static enum err_code halve(struct settle *s, probe_fn *probe, const unsigned *rows, unsigned count,
+                           struct err *err)
+{
+    struct put_result result;
+
+    if (load_stopped(s->w->run) && s->bad_count > 0)
+        return ERR_OK; /* enough is known to stop */
+    if (count == 0 || probe(s, rows, count, &result, err) || !result.refused)
+        return err->code;
+    if (count > 1) {
+        if (halve(s, probe, rows, count / 2, err))
+            return err->code;
+        return halve(s, probe, rows + count / 2, count - count / 2, err);
+    }
+    if (result.why.server_errno == ER_DUP_ENTRY ||
+        result.why.server_errno == ER_DUP_ENTRY_WITH_KEY_NAME)
+        return bad_duplicate(s, rows[0], &result.why, err);
+    if (result.why.code == ERR_OK)
+        (void)err_set(&result.why, ERR_LOAD_BAD_VALUE, "the target does not take the row as it is");
+    bad_add(s, rows[0], &result.why, NULL);
+    return ERR_OK;
+}
+
+static enum err_code probe_stage(struct settle *s, const unsigned *rows, unsigned count,
+                                 struct put_result *result, struct err *err)
+{
+    if (stage_ready(s->w, err))
+        return err->code;
+    return put_rows(s->w, &s->plan->dest, rows, count, false, result, err);
+}
+
+enum err_code settle_stage(struct settle *s, struct err *err)
+{
+    unsigned *rows = xcalloc(s->rows + 1, sizeof *rows);
+    struct put_result result = {.refused = true};
+    enum err_code rc = ERR_OK;
+
+    while (!rc && result.refused) {
+        unsigned count = 0;
+        size_t before = s->bad_count;
+
+        for (unsigned i = 0; i < s->rows; i++)
+            if (s->fate[i] != FATE_BAD)
+                rows[count++] = i;
+        rc = stage_ready(s->w, err);
+        if (!rc)
+            rc = put_rows(s->w, &s->plan->dest, rows, count, put_may_load(s->w) && before == 0,
+                          &result, err);
+        if (rc || !result.refused)
+            break;
+        rc = halve(s, probe_stage, rows, count, err);
+        if (!rc && s->bad_count == before)
+            rc = err_set(err, ERR_SERVER_BUSY,
+                         "%s: the target refused rows of '%s' together that it takes one by one",
+                         s->w->table->label, s->w->chunk->path);
+    }
+    free(rows);
+    return rc;
+}
+
+static enum err_code probe_target(struct settle *s, const unsigned *rows, unsigned count,
+                                  struct put_result *result, struct err *err)
+{
+    const struct put_dest dest = {s->w->table->load_sql, s->w->table->insert_sql, false};
+    struct worker *w = s->w;
+    struct err ignored = ERR_INIT;
+    enum err_code rc;
+
+    /* An error may have taken the connection along. */
+    if (w->staged != w->table && settle_stage(s, err))
+        return err->code;
+    rc = conn_execz(w->conn, w->run->flavour.vendor == VENDOR_TIDB ? "BEGIN PESSIMISTIC" : "BEGIN",
+                    err);
+    if (!rc)
+        rc = settle_remove(s, err);
+    if (!rc)
+        rc = put_rows(w, &dest, rows, count, false, result, err);
+    if (w->conn && (!conn_usable(w->conn) || conn_execz(w->conn, "ROLLBACK", &ignored)))
+        worker_disconnect(w);
+    return rc;
+}
+
+enum err_code settle_refused(struct settle *s, struct err *err)
+{
+    unsigned *rows = xcalloc(s->rows + 1, sizeof *rows);
+    size_t before = s->bad_count;
+    unsigned count = 0;
+    enum err_code rc;
+
+    for (unsigned i = 0; i < s->rows; i++)
+        if (s->fate[i] == FATE_WRITE)
+            rows[count++] = i;
+    rc = halve(s, probe_target, rows, count, err);
+    if (!rc && s->bad_count == before)
+        rc = err_set(err, ERR_SERVER_BUSY,
+                     "%s: the target refused rows of '%s' together that it takes one by one",
+                     s->w->table->label, s->w->chunk->path);
+    free(rows);
+    return rc;
+}

@@ -1,0 +1,155 @@
+"""Tables that others alter, rename or exchange while a dump runs: noticed, and never silently wrong."""
+
+import os
+import time
+
+import compare
+import ferry
+
+# no table is opened under the lock, and there is time for others before a worker opens one
+PAUSE = {"FERRY_FAULT_PAUSE": "dump.pin:0.15,dump.epoch.record:1.5"}
+
+
+def made(t, kind):
+    source = t.own_server(kind)
+    fill(t, source)
+    return source
+
+
+def fill(t, source):
+    t.database(source, "ddl", "CREATE TABLE a (id int PRIMARY KEY, v varchar(100))", "CREATE TABLE b LIKE a",
+               "INSERT INTO a VALUES (1, 'a'), (2, 'a')", "INSERT INTO b VALUES (1, 'b'), (3, 'b'), (4, 'b')",
+               "CREATE TABLE `odd @name` (id int PRIMARY KEY)", "INSERT INTO `odd @name` VALUES (5)",
+               "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), "
+               "PARTITION p1 VALUES LESS THAN (20))", "INSERT INTO p VALUES (1), (11)",
+               "CREATE TABLE q (id int PRIMARY KEY)", "INSERT INTO q VALUES (2), (3)")
+
+
+def dump_while(t, source, out, statements, *more, url=None, status=1, says=()):
+    """The statements run when the snapshots are open and before a worker has opened a table."""
+    args = ["dump", "--source", url or source.url, "--output", out, "-f", "ddl.*", "--ddl-lock", "no"] + list(more)
+    process = ferry.start(args, program=ferry.fault_binary(), env=PAUSE)
+    ferry.wait_until(lambda: process.poll() is not None or snapshot_open(source), what="the snapshot")
+    for s in statements:
+        source.run(s)
+    out_, err = process.communicate(timeout=60)
+    return ferry.Run(args, process.returncode, out_.decode(), err.decode()).must(status, says)
+
+
+def snapshot_open(source):
+    time.sleep(0.2)  # MariaDB gives the last answer again to who asks sooner
+    return len(source.run("SELECT 1 FROM information_schema.innodb_trx")) >= 4
+
+
+def left_unfinished(out, name, source, *more):
+    """Nothing of the table counts, and the same command cannot make it so."""
+    records = ferry.manifest(out)
+    number = [r["table"] for r in records if r["record"] == "table" and r["name"] == name][0]
+    of = [r["record"] for r in records if r.get("table") == number]
+    assert of[-1] == "void", of
+    ferry.run("dump", "--source", source.url, "--output", out, "-f", "ddl.*", *more).must(1, "FERRY-DUMP-SOURCE-MOVED")
+    ferry.run("verify", "--input", out).must(5)
+
+
+SWAPS = {"rename": (["RENAME TABLE ddl.a TO ddl.a_old, ddl.b TO ddl.a, ddl.a_old TO ddl.b"], "a"),
+         "exchange": (["ALTER TABLE ddl.p EXCHANGE PARTITION p0 WITH TABLE ddl.q"], "p"),
+         "odd": (["RENAME TABLE ddl.`odd @name` TO ddl.x, ddl.x TO ddl.`odd @name`", "ALTER TABLE ddl.`odd @name` FORCE"], "odd @name")}
+
+
+def swapped(t, kind):
+    source = made(t, kind)
+    for word, (statements, table) in SWAPS.items():
+        fill(t, source)
+        out = t.path(word)
+        r = dump_while(t, source, out, statements, says=["ddl." + table if word != "odd" else table])
+        assert "was altered" in r.err or "was dropped or altered" in r.err, r.err
+        if "was altered" in r.err:
+            left_unfinished(out, table, source)
+
+
+def test_swapped_after_the_lock_mariadb(t):
+    swapped(t, "mariadb")
+
+
+def test_swapped_after_the_lock_mysql(t):
+    swapped(t, "mysql")
+
+
+def test_each_means_alone(t):
+    """The same exchange, seen by table ids without the binlog, and by the binlog without table ids."""
+    source = made(t, "mariadb")
+    source.run("CREATE USER i@'127.0.0.1'", "GRANT SELECT, RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO i@'127.0.0.1'",
+               "CREATE USER l@'127.0.0.1'", "GRANT SELECT, RELOAD, BINLOG MONITOR, REPLICATION SLAVE ON *.* TO l@'127.0.0.1'")
+    for user, words in (("i", "table id"), ("l", "EXCHANGE PARTITION")):
+        fill(t, source)
+        out = t.path(user)
+        url = source.url.replace("root@", user + "@")
+        dump_while(t, source, out, ["ALTER TABLE ddl.p EXCHANGE PARTITION p0 WITH TABLE ddl.q"], url=url,
+                   says=["FERRY-DUMP-SOURCE-MOVED", "'ddl.p'", words])
+
+
+def test_not_logged(t):
+    """An exchange that is not in the binlog is seen by its table id; the source has not moved, so the table is dumped again."""
+    source = made(t, "mariadb")
+    out = t.path("d")
+    own = source.connect()
+    with own.cursor() as cursor:
+        cursor.execute("SET sql_log_bin = 0")
+        source.run = run_in(cursor, source.run)
+        dump_while(t, source, out, ["ALTER TABLE ddl.p EXCHANGE PARTITION p0 WITH TABLE ddl.q"], status=0, says="new snapshot")
+    own.close()
+    del source.run
+    ferry.run("verify", "--input", out).must()
+    target = t.server("mariadb")
+    t.gone_after(target, "ddl")
+    ferry.load(target, out).must()
+    compare.same_database(source, target, "ddl")
+
+
+def run_in(cursor, before):
+    def run(*statements, **options):
+        if statements[0].startswith("ALTER"):
+            cursor.execute(statements[0])
+            return None
+        return before(*statements, **options)
+    return run
+
+
+def test_left_out(t):
+    source = made(t, "mariadb")
+    out = t.path("d")
+    dump_while(t, source, out, SWAPS["exchange"][0], "--on-table-error", "skip", status=6, says=["left out: 2"])
+    said = ferry.run("verify", "--input", out).must(0, ["LEFT OUT table ddl.p", "LEFT OUT table ddl.q"])
+    assert "ddl.a:" not in said.out, said
+
+
+def test_others_tables_do_not_matter(t):
+    """DDL on what is not dumped, temporary tables, views, and rows changed meanwhile."""
+    for kind in ("mariadb", "mysql"):
+        source = made(t, kind)
+        out = t.path(kind)
+        r = dump_while(t, source, out, [
+            "CREATE TABLE ddl.new (id int PRIMARY KEY)", "DROP TABLE ddl.new", "CREATE VIEW ddl.v AS SELECT id FROM ddl.a",
+            "INSERT INTO ddl.a VALUES (9, 'after')", "CREATE DATABASE ddl2", "CREATE TABLE ddl2.a (id int)", "DROP DATABASE ddl2"],
+            status=0, says="looked for by: table ids, binlog")
+        assert "dump.table.changed" not in r.err, r.err
+        ferry.run("verify", "--input", out).must(0, "10 rows")
+
+
+def test_without_snapshot(t):
+    """--consistency none: the table is dumped again, in a new epoch."""
+    source = made(t, "mariadb")
+    out = t.path("d")
+    args = ["dump", "--source", source.url, "--output", out, "-f", "ddl.*", "--consistency", "none"]
+    process = ferry.start(args, program=ferry.fault_binary(), env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:1.5"})
+    ferry.wait_until(lambda: os.path.isdir(out) and [n for n in os.listdir(out) if n.startswith("ddl.a.0")], what="rows")
+    source.run("ALTER TABLE ddl.a ADD COLUMN later int DEFAULT 3")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and b"dump.table.changed" in err, err
+    ferry.run("verify", "--input", out).must()
+    with open(os.path.join(out, "ddl.a-schema.sql.zst"), "rb") as f:
+        assert b"later" in ferry.subprocess.run(["zstd", "-dc"], stdin=f, stdout=ferry.subprocess.PIPE, check=True).stdout
+    target = t.server("mariadb")
+    t.gone_after(target, "ddl")
+    ferry.load(target, out).must()
+    compare.same_database(source, target, "ddl")

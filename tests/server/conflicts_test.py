@@ -1,0 +1,212 @@
+"""Rows that are in the way: what is written under each strategy, what is on record, and how to undo it."""
+
+import csv
+import json
+import subprocess
+
+import compare
+import data
+import ferry
+from case import quick
+
+UTF8 = "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
+TARGETS = ("tidb", "mariadb", "mysql")
+KEYS = {"schema", "table", "key", "key_values", "incoming", "existing", "identical", "differs", "file", "row", "time"}
+CREATE = "CREATE TABLE c.t (id int PRIMARY KEY, u varchar(20), v varchar(20), UNIQUE KEY `u k`(u)) " + UTF8
+
+
+def dumped(t, *statements, db="c"):
+    source = t.server("mariadb")
+    t.database(source, db, *statements, options=UTF8)
+    out = t.path("dump")
+    ferry.dump(source, out, "-f", db + ".*").must()
+    return source, out
+
+
+def report(t, name="report.jsonl"):
+    with open(t.path(name), encoding="utf-8") as f:
+        lines = [json.loads(line) for line in f]
+    for r in lines:
+        assert set(r) == KEYS, r
+    return lines
+
+
+def apply_sql(target, path):
+    """As a user would: the mysql client, which stops at the first error."""
+    client = ["mariadb", "-h127.0.0.1", "-P%d" % target.port, "-uroot"]
+    with open(path, "rb") as f:
+        done = subprocess.run(client, stdin=f, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout.decode()
+
+
+def rows(target, table="c.t"):
+    return sorted(target.run("SELECT * FROM " + table))
+
+
+def fresh(t, target, *statements, db="c"):
+    t.gone_after(target, db)
+    target.run("CREATE DATABASE `%s` %s" % (db, UTF8), *statements)
+
+
+def small(t):
+    """10 rows; in the target one is the same, one differs, one is in the way by its second key, one by both."""
+    _, out = dumped(t, CREATE, "INSERT INTO c.t SELECT seq, CONCAT('u', seq), CONCAT('v', seq) FROM seq_1_to_10")
+    return out, [CREATE, "INSERT INTO c.t VALUES (1,'u1','v1'),(2,'u2','old'),(100,'U3','x'),(4,'U5','both')"]
+
+
+@quick
+def test_error(t):
+    out, there = small(t)
+    for kind in TARGETS:
+        target = t.server(kind)
+        fresh(t, target, *there)
+        before = rows(target)
+        for _ in range(2):  # said again: nothing is doubled
+            ferry.load(target, out, "--conflict-report", t.path("report.jsonl")).must(3, ["FERRY-LOAD-CONFLICT", "7 stopped, 2 identical"])
+            assert rows(target) == before
+            assert target.value("SELECT COUNT(*) FROM ferry_meta.conflict") == 7
+            assert len(report(t)) == 7
+        target.run("DELETE FROM c.t")
+        ferry.load(target, out, "--conflict-report", t.path("report.jsonl")).must()
+        assert len(rows(target)) == 10 and report(t) == []
+
+
+@quick
+def test_ignore(t):
+    out, there = small(t)
+    for kind in TARGETS:
+        target = t.server(kind)
+        fresh(t, target, *there)
+        ferry.load(target, out).must(3)
+        ferry.load(target, out, "--on-conflict", "ignore", "--conflict-report", t.path("report.jsonl")).must(0, "7 ignored, 2 identical")
+        assert rows(target) == [(1, "u1", "v1"), (2, "u2", "old"), (4, "U5", "both"), (6, "u6", "v6"), (7, "u7", "v7"), (8, "u8", "v8"),
+                                (9, "u9", "v9"), (10, "u10", "v10"), (100, "U3", "x")]
+        found = {(r["row"], r["key"]): r for r in report(t)}
+        assert set(found) == {(1, "PRIMARY"), (1, "u k"), (2, "PRIMARY"), (2, "u k"), (3, "u k"), (4, "PRIMARY"), (5, "u k")}, sorted(found)
+        same, other = found[1, "PRIMARY"], found[3, "u k"]
+        assert same["identical"] is True and same["differs"] == [] and same["key_values"] == {"id": 1}
+        assert same["existing"] == same["incoming"] == {"id": 1, "u": "u1", "v": "v1"}
+        assert other["existing"] == {"id": 100, "u": "U3", "v": "x"} and other["incoming"] == {"id": 3, "u": "u3", "v": "v3"}
+        assert other["differs"] == ["id", "u", "v"] and not other["identical"] and other["key_values"] == {"u": "u3"}
+        assert found[2, "PRIMARY"]["differs"] == ["v"]
+        assert other["schema"] == "c" and other["table"] == "t" and other["file"].startswith("c.t.") and other["time"].endswith("Z")
+        ferry.load(target, out, "--on-conflict", "ignore", "--conflict-report", t.path("report.csv")).must(0, "nothing to do")
+        with open(t.path("report.csv"), encoding="utf-8", newline="") as f:
+            lines = list(csv.DictReader(f))
+        assert len(lines) == 7 and set(lines[0]) == KEYS and json.loads(lines[4]["existing"])["id"] == 100
+
+
+@quick
+def test_replace_and_undo(t):
+    out, there = small(t)
+    for kind in TARGETS:
+        target = t.server(kind)
+        fresh(t, target, *there)
+        before = rows(target)
+        ferry.load(target, out, "--on-conflict", "replace").must(0, "6 replaced, 2 identical")
+        assert rows(target) == [(i, "u%d" % i, "v%d" % i) for i in range(1, 11)]
+        undo = t.path("undo.sql")
+        r = ferry.run("conflicts", "--target", target.url, "--input", out, "--undo-sql", undo).must()
+        assert r.out.count("(replaced)") == 6, r
+        apply_sql(target, undo)
+        # row 5 took the value that (4,'U5') had lost to row 4
+        assert rows(target) == sorted(before + [(i, "u%d" % i, "v%d" % i) for i in range(6, 11)])
+
+
+@quick
+def test_identical_ok(t):
+    out, there = small(t)
+    for kind in TARGETS:
+        target = t.server(kind)
+        fresh(t, target, CREATE, "INSERT INTO c.t VALUES (1,'u1','v1'),(7,'u7','v7')")
+        ferry.load(target, out, "--identical", "ok").must(0, "identical rows that were there already: 2")
+        assert len(rows(target)) == 10
+        assert target.value("SELECT COUNT(*) FROM ferry_meta.conflict") == 0
+        fresh(t, target, CREATE, "INSERT INTO c.t VALUES (1,'u1','v1'),(7,'u7','V7')")
+        ferry.load(target, out, "--identical", "ok", "--on-conflict", "replace").must(0, "2 replaced")
+        assert [r for r in rows(target) if r[0] == 7] == [(7, "u7", "v7")]
+
+
+@quick
+def test_check(t):
+    out, there = small(t)
+    for kind in TARGETS:
+        target = t.server(kind)
+        fresh(t, target, *there)
+        before = rows(target)
+        for _ in range(2):
+            ferry.load(target, out, "--check-conflicts", "--conflict-report", t.path("report.jsonl")).must(3, "7 found")
+            assert rows(target) == before and len(report(t)) == 7
+        target.run("DELETE FROM c.t")
+        ferry.load(target, out, "--check-conflicts").must(0)
+        target.run("DROP TABLE c.t")
+        ferry.load(target, out, "--check-conflicts").must(0)
+        assert compare.table_names(target, "c") == []
+        ferry.load(target, out).must()
+
+
+@quick
+def test_max_conflicts(t):
+    out, there = small(t)
+    for kind in TARGETS:
+        target = t.server(kind)
+        fresh(t, target, *there)
+        before = rows(target)
+        ferry.load(target, out, "--on-conflict", "ignore", "--max-conflicts", "6").must(3, "more than 6 conflicts")
+        assert rows(target) == before
+        ferry.load(target, out, "--on-conflict", "ignore", "--max-conflicts", "7").must()
+
+
+@quick
+def test_doubles_in_the_dump(t):
+    """The target's keys are stricter than the source's: rows of one batch collide with each other, and in chains."""
+    source = t.server("mariadb")
+    t.database(source, "c", "CREATE TABLE c.t (id int PRIMARY KEY, u varchar(20) COLLATE utf8mb4_bin, v varchar(20))",
+               "INSERT INTO c.t VALUES (1,'a','1'),(2,'A','2'),(3,'á','3'),(4,'b','4'),(5,NULL,'5'),(6,NULL,'6'),(7,'B ','7')", options=UTF8)
+    out = t.path("dump")
+    ferry.dump(source, out, "-f", "c.*").must()
+    for kind in TARGETS:
+        target = t.server(kind)
+        fresh(t, target, CREATE)
+        ferry.load(target, out, "--on-conflict", "ignore", "--conflict-report", t.path("report.jsonl")).must(0, "3 ignored")
+        assert [r[0] for r in rows(target)] == [1, 4, 5, 6]
+        assert [(r["row"], r["existing"]["id"]) for r in report(t)] == [(2, 1), (3, 1), (7, 4)]
+        fresh(t, target, CREATE, "INSERT INTO c.t VALUES (50,'Á','was')")
+        ferry.load(target, out, "--on-conflict", "replace", "--conflict-report", t.path("report.jsonl")).must(0, "4 replaced")
+        assert [r[0] for r in rows(target)] == [3, 5, 6, 7]
+        assert [(r["row"], r["existing"]["id"]) for r in report(t)] == [(1, 50), (2, 1), (3, 2), (7, 4)]
+        ferry.run("conflicts", "--target", target.url, "--undo-sql", t.path("undo.sql")).must()
+        apply_sql(target, t.path("undo.sql"))
+        assert [r[0] for r in rows(target)] == [4, 5, 6, 50]
+
+
+def test_undo_of_every_type(t):
+    """Rows of every type are replaced by shuffled ones, and are back by value when it is undone; what was identical is seen as that."""
+    for kind in TARGETS:
+        source = t.server("mysql" if kind == "mysql" else "mariadb")
+        target = t.own_server(kind) if kind == source.name else t.server(kind)
+        db = t.database(source, "every", options=UTF8)
+        names = data.make_every_type(source, db, kind == "tidb")
+        first, second = t.path("a-" + kind), t.path("b-" + kind)
+        ferry.dump(source, first, "-f", db + ".*").must()
+        t.gone_after(target, db)
+        ferry.load(target, first).must()
+        count = sum(source.value("SELECT COUNT(*) FROM every.`%s`" % n) for n in names)
+        before = {n: compare.rows(target, db, n, compare.columns(target, db, n)) for n in names}
+        # every row is there: identical, whatever its type
+        target.run("DELETE FROM ferry_meta.job", "DELETE FROM ferry_meta.chunk", "DELETE FROM ferry_meta.tbl")
+        ferry.load(target, first, "--identical", "ok").must(0, "identical rows that were there already: %d" % count)
+        # the rows of one id get those of the next
+        for n in names:
+            least, rows_ = source.run("SELECT MIN(id), COUNT(*) FROM every.`%s`" % n)[0]
+            source.run("UPDATE every.`%s` SET id = id + 1000" % n,
+                       "UPDATE every.`%s` SET id = %d + MOD(id - 1000 - %d + 1, %d)" % (n, least, least, rows_))
+        ferry.dump(source, second, "-f", db + ".*").must()
+        ferry.load(target, second, "--on-conflict", "replace").must()
+        compare.same_database(source, target, db)
+        undo = t.path("undo-%s.sql" % kind)
+        ferry.run("conflicts", "--target", target.url, "--input", second, "--undo-sql", undo).must()
+        apply_sql(target, undo)
+        for n in names:
+            after = compare.rows(target, db, n, compare.columns(target, db, n))
+            assert after == before[n], (kind, n, after, before[n])
