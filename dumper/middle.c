@@ -132,6 +132,37 @@ static bool double_parse(struct cell c, double *v)
     return !*end && isfinite(*v);
 }
 
+/* Ends of one sign that are so far from each other that values spread over powers of two are more
+ * likely than values spread evenly. Less far, halving comes to any value in a few steps. */
+#define DOUBLE_FAR 0x1p40
+
+static bool double_far(double a, double b)
+{
+    return a < 0 ? b <= 0 && b * DOUBLE_FAR > a : a >= 0 && a * DOUBLE_FAR < b;
+}
+
+/* A number for each double, in their order: the bits, and those of negative ones the other way
+ * round. Half way between two numbers is half way between the powers of two. */
+static int64_t double_rank(double v)
+{
+    int64_t bits;
+
+    if (v == 0)
+        v = 0; /* of either sign */
+    memcpy(&bits, &v, sizeof(bits));
+    return bits < 0 ? INT64_MIN - bits : bits;
+}
+
+static double double_of_rank(int64_t rank)
+{
+    double v;
+
+    if (rank < 0)
+        rank = INT64_MIN - rank;
+    memcpy(&v, &rank, sizeof(v));
+    return v;
+}
+
 static bool double_middle(struct cell lo, struct cell hi, struct strbuf *out)
 {
     double a = 0;
@@ -141,6 +172,8 @@ static bool double_middle(struct cell lo, struct cell hi, struct strbuf *out)
     if (!double_parse(lo, &a) || !double_parse(hi, &b) || !(a < b))
         return false;
     mid = a / 2 + b / 2;
+    if (double_far(a, b))
+        mid = double_of_rank(double_rank(a) / 2 + double_rank(b) / 2);
     if (!(mid > a && mid < b))
         mid = b;
     strbuf_addf(out, "%.17g", mid);
