@@ -102,11 +102,6 @@ static enum err_code plan_check_table(const struct table *t, struct err *err)
             return err_set(err, ERR_DUMP_TABLE,
                            "column '%s' of '%s.%s' has the type '%s', which ferry does not know",
                            c->name, t->db, t->name, c->type_text);
-        if (!column_round_trips(c))
-            log_event(LOG_WARN, "dump.column.charset", F_STR("db", t->db), F_STR("table", t->name),
-                      F_STR("column", c->name), F_STR("charset", c->charset),
-                      F_STR("message", "bytes that are no character of this character set would be "
-                                       "read as '?'"));
     }
     if (!dumped)
         return err_set(err, ERR_DUMP_TABLE, "'%s.%s' has no column that can be dumped", t->db,

@@ -164,6 +164,12 @@ MUST_CHECK enum err_code dumper_table_void(struct dump_run *run, struct ledger_t
 MUST_CHECK enum err_code dumper_table_done(struct dump_run *run, struct plan_table *t,
                                            struct err *err);
 
+/* ---- text_check.c ---- */
+/* No text of the table is lost on its way into Unicode: ERR_DUMP_TABLE. Reads the whole table, if a
+ * column has a character set where that can be. In the worker's transaction. */
+MUST_CHECK enum err_code dumper_check_text(struct worker *w, const struct plan_table *t,
+                                           struct err *err);
+
 /* ---- chunk.c ---- */
 /* Reads the span to its end, or to where it splits it. Takes the span. */
 MUST_CHECK enum err_code dumper_read_span(struct worker *w, struct span *s, struct err *err);

@@ -223,6 +223,8 @@ enum err_code dumper_begin_table(struct worker *w, struct plan_table *p, struct 
     char *sql = NULL;
     enum err_code rc = table_definition(w, p, &sql, sha256, err);
 
+    if (!rc)
+        rc = dumper_check_text(w, p, err);
     if (rc)
         goto out;
     if (p->ledger->recorded && !p->ledger->voided) {
