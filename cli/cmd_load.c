@@ -11,11 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define WAIT_US ((uint64_t)300 * 1000000)
+
 struct load_opts {
     const char *input, *meta_schema, *input_time_zone;
     struct opt_list filters;
     unsigned threads, batch_rows;
-    uint64_t batch_bytes;
+    uint64_t batch_bytes, wait_us;
     uint64_t max_conflicts;
     const char *conflict_report;
     int if_exists, path, on_conflict, identical, on_bad_value;
@@ -74,6 +76,10 @@ static const struct opt load_opts_table[] = {
     {"no-views", 'W', OPT_BOOL, FIELD(no_views), NULL, "leave views out", NULL, 0, 0, false},
     {"meta-schema", 0, OPT_STRING, FIELD(meta_schema), "NAME",
      "database on the target that keeps the load's progress (ferry_meta)", NULL, 0, 0, false},
+    {"wait", 0, OPT_DURATION, FIELD(wait_us), "TIME",
+     "an unfinished dump is loaded while it is written; how long to wait when nobody writes it, 0 "
+     "to refuse it (5m)",
+     NULL, 0, 0, false},
     {"input-time-zone", 0, OPT_STRING, FIELD(input_time_zone), "ZONE",
      "of the TIMESTAMP values in a dump that does not say (Dumpling's): '+00:00'", NULL, 0, 0,
      false},
@@ -114,6 +120,7 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .no_views = o->no_views,
         .no_resume = !o->resume,
         .meta_schema = o->meta_schema,
+        .wait_us = o->wait_us,
         .input_time_zone = o->input_time_zone,
         .dry_run = o->dry_run,
     };
@@ -229,7 +236,7 @@ out:
 
 enum err_code command_load(struct command_context *ctx, struct err *err)
 {
-    struct load_opts opts = {.threads = 16, .resume = true};
+    struct load_opts opts = {.threads = 16, .resume = true, .wait_us = WAIT_US};
     struct server_opts target = {0};
     struct general_opts general = {0};
     const struct opt_table tables[] = {{"Load", load_opts_table, &opts},

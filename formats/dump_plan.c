@@ -10,6 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Where the count of a table's voids stands in a chunk's id; the table's number is below it. */
+#define VOIDS_SHIFT 56
+#define VOIDS_MAX 255
+#define TABLE_MAX ((1U << 24) - 1)
+
 struct plan_span {
     struct dump_span s;
     unsigned behind; /* the span that follows in the key's order; 0: none */
@@ -21,7 +26,8 @@ struct plan_table {
     struct plan_span *spans; /* by number; since the last void */
     size_t span_count, span_cap, spans_ended;
     unsigned first_span; /* in the key's order; 0: none */
-    bool voided;         /* and nothing has come since: a table record may replace the first */
+    unsigned voids;
+    bool voided; /* and nothing has come since: a table record may replace the first */
 };
 struct plan_file {
     struct file_record f; /* in the arena */
@@ -188,6 +194,9 @@ static enum err_code add_table(struct dump_plan *p, struct record *r, struct err
         return err_set(err, ERR_CORRUPT, "a second record of table %u", from->table);
     if (from->table == 0)
         return err_set(err, ERR_CORRUPT, "a table of number 0");
+    if (from->table > TABLE_MAX)
+        return err_set(err, ERR_LIMIT, "table %u: ferry takes %u in a dump", from->table,
+                       TABLE_MAX);
     if (!found) {
         p->tables = array_grow(p->tables, p->table_count, &p->table_cap, sizeof *p->tables);
         memmove(p->tables + at + 1, p->tables + at, (p->table_count - at) * sizeof *p->tables);
@@ -315,7 +324,7 @@ static void chunk_keep(struct plan_table *t, const struct chunk_record *from, st
     *c = (struct dump_chunk){
         .number = from->number,
         .counted = true,
-        .id = (uint64_t)from->table << 32 | from->number,
+        .id = (uint64_t)t->voids << VOIDS_SHIFT | (uint64_t)from->table << 32 | from->number,
         .path = arena_strdup(arena, from->path),
         .rows = from->rows,
         .raw_bytes = from->raw_bytes,
@@ -408,6 +417,10 @@ static enum err_code add_void(struct dump_plan *p, struct record *r, struct err 
 
     if (!t)
         return err->code;
+    if (++t->voids > VOIDS_MAX)
+        return err_set(err, ERR_LIMIT, "table '%s.%s' was started again more than %d times",
+                       t->t.db, t->t.name, VOIDS_MAX);
+    p->dump->voids++;
     t->t.chunk_count = 0;
     t->t.rows = 0;
     t->t.raw_bytes = 0;

@@ -44,6 +44,7 @@ enum err_code dump_open(struct store *s, bool allow_incomplete, struct dump **ou
         rc = csv_dialect_parse(d->info.options, &d->dialect, err);
     if (!rc)
         rc = dump_check_open(d, allow_incomplete, err);
+    d->segments = segments;
     dump_plan_free(plan);
     if (rc)
         dump_free(d);

@@ -14,7 +14,8 @@ struct dump_table;
 struct dump_chunk { /* an object with rows */
     const struct dump_table *table;
     uint64_t number; /* of the file in its table */
-    uint64_t id;     /* unique in the dump: table id << 32 | number */
+    uint64_t id; /* unique in the dump, voided chunks included, and rising in the table: voids of
+                    the table << 56 | table id << 32 | number */
     const char *path;
     bool counted; /* rows and raw_bytes are recorded; else `rows` is 0, `raw_bytes` a guess, and the
                      digest holds nothing but the length */
@@ -74,7 +75,9 @@ struct dump {
     size_t table_count;
     struct file_record *files; /* schema files by path */
     size_t file_count;
-    bool complete; /* has its end record */
+    bool complete;     /* has its end record */
+    uint64_t segments; /* of the manifest that have been read; 0: of another tool */
+    uint64_t voids;    /* void records among them */
     struct end_record end;
     struct arena *arena;
 };

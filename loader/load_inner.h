@@ -112,9 +112,25 @@ static inline bool load_stopped(struct load_run *run)
 MUST_CHECK enum err_code plan_tables(struct load_run *run, struct err *err);
 /* Reads how far earlier runs are; *finished: everything picked is in the target. */
 MUST_CHECK enum err_code plan_progress(struct load_run *run, bool *finished, struct err *err);
+/* Reads the records again, for another round of an unfinished dump; tables and chunks are new. */
+MUST_CHECK enum err_code plan_again(struct load_run *run, struct err *err);
 /* The order in which chunks are taken: tables in turn, distant ranges of each. */
 void plan_order(struct load_run *run);
 void plan_release(struct load_run *run);
+
+/* ---- unfinished.c: dumps that are still being written ---- */
+/* Opens the dump, finished or, where it may be waited for, not; its files are there. */
+MUST_CHECK enum err_code unfinished_open(struct load_run *run, struct err *err);
+/* Until there are more records. ERR_DUMP_WAIT: nobody writes any. */
+MUST_CHECK enum err_code unfinished_wait(struct load_run *run, struct err *err);
+/* The table's chunks may be loaded now. */
+bool unfinished_ready(const struct load_run *run, const struct dump_table *t);
+/* A worker may have failed because the dump has started a table again since. */
+bool unfinished_voided(struct load_run *run, const struct err *failed);
+/* Takes the loaded rows out and forgets the chunks of a table that the dump has started again;
+ * refused where the table held others. */
+MUST_CHECK enum err_code unfinished_restart(struct load_run *run, const struct load_table *t,
+                                            uint64_t rows, struct err *err);
 
 /* ---- foreign.c: dumps of other tools; without effect on ferry's own ---- */
 /* Refuses what would be guessed, says what is not known. */

@@ -190,6 +190,8 @@ static enum err_code load_rows(struct load_run *run, struct err *err)
     struct pool *pool = NULL;
     enum err_code rc;
 
+    atomic_store(&run->next, 0);
+    atomic_store(&run->chunks_done, 0);
     if (run->chunk_count == 0)
         return ERR_OK;
     plan_order(run);
@@ -199,7 +201,7 @@ static enum err_code load_rows(struct load_run *run, struct err *err)
     rc = pool_start(&pool, "load", threads, worker_main, load_fail, run, err);
     if (!rc)
         rc = pool_join(pool, err);
-    run->report->data_us = clock_mono_us() - start_us;
+    run->report->data_us += clock_mono_us() - start_us;
     if (!rc && atomic_load(&run->chunks_done) < run->chunk_count)
         return err_set(err, ERR_INTERRUPTED, "interrupted: %zu of %zu files are loaded",
                        (size_t)atomic_load(&run->progress->pieces),
@@ -212,7 +214,7 @@ static enum err_code load_schema(struct load_run *run, struct err *err)
     uint64_t start_us = clock_mono_us();
     enum err_code rc = load_step(run, schema_run, err);
 
-    run->report->schema_us = clock_mono_us() - start_us;
+    run->report->schema_us += clock_mono_us() - start_us;
     return rc ? rc : load_step(run, step_schema_done, err);
 }
 
@@ -274,6 +276,32 @@ static void load_records(struct load_run *run, enum err_code *rc, struct err *er
     *rc = why.code;
 }
 
+static enum err_code load_round(struct load_run *run, struct err *err)
+{
+    if (load_schema(run, err) || run->config->no_data)
+        return err->code;
+    return load_rows(run, err);
+}
+
+/* One round for a finished dump; for one that is being written until its end record is there. */
+static enum err_code load_rounds(struct load_run *run, struct err *err)
+{
+    for (;;) {
+        enum err_code rc = load_round(run, err);
+
+        if (rc && !unfinished_voided(run, err))
+            return rc;
+        if (!rc && run->dump->complete)
+            return ERR_OK;
+        err_clear(err);
+        if ((!rc && unfinished_wait(run, err)) || plan_again(run, err))
+            return err->code;
+        atomic_store(&run->stop, false);
+        if (load_step(run, step_progress, err))
+            return err->code;
+    }
+}
+
 static enum err_code load_steps(struct load_run *run, struct err *err)
 {
     if (plan_tables(run, err) || load_step(run, step_target, err))
@@ -289,9 +317,7 @@ static enum err_code load_steps(struct load_run *run, struct err *err)
         return load_check(run, err);
     if (run->report->nothing_to_do)
         return load_step(run, step_still_there, err);
-    if (load_schema(run, err) || run->config->no_data)
-        return err->code;
-    if (load_rows(run, err))
+    if (load_rounds(run, err) || run->config->no_data)
         return err->code;
     return load_finish(run, err);
 }

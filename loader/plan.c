@@ -13,6 +13,8 @@ static bool plan_wants(const struct load_run *run, const struct dump_table *t)
 {
     if (t->kind == TABLE_VIEW && (run->config->no_views || run->config->no_schemas))
         return false;
+    if (t->kind == TABLE_VIEW && !run->dump->complete)
+        return false; /* what it looks at may be still to come */
     if (t->kind == TABLE_SEQUENCE && run->config->no_schemas)
         return false;
     return filter_match_table(run->filter, t->db, t->name);
@@ -23,7 +25,7 @@ static void plan_say_left_out(struct load_run *run)
 {
     const struct dump *d = run->dump;
 
-    for (size_t i = 0; i < d->left_out_count; i++) {
+    for (size_t i = 0; d->complete && i < d->left_out_count; i++) {
         if (!filter_match_table(run->filter, d->left_out[i].db, d->left_out[i].name))
             continue;
         run->report->left_out++;
@@ -38,9 +40,10 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
     const struct load_config *config = run->config;
     struct strbuf label = {0};
 
-    if (filter_new(config->filters, config->filter_count, config->case_sensitive, &run->filter,
-                   err) ||
-        dump_open(run->input, false, &run->dump, err) || dump_check_listing(run->dump, err))
+    if (!run->filter && filter_new(config->filters, config->filter_count, config->case_sensitive,
+                                   &run->filter, err))
+        return err->code;
+    if (unfinished_open(run, err))
         return err->code;
     plan_say_left_out(run);
     run->tables = xcalloc(run->dump->table_count + 1, sizeof *run->tables);
@@ -57,10 +60,82 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
         run->table_count++;
     }
     strbuf_release(&label);
-    if (run->table_count == 0 && config->filter_count > 0 && run->dump->table_count > 0)
+    if (run->table_count == 0 && config->filter_count > 0 && run->dump->table_count > 0 &&
+        run->dump->complete)
         return err_set(err, ERR_DUMP_NO_TABLES, "none of the dump's %zu tables matches the filter",
                        run->dump->table_count);
     return foreign_plan(run, err);
+}
+
+static void tables_release(struct load_table *tables, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct load_table *t = &tables[i];
+
+        free(t->label);
+        free(t->load_sql);
+        free(t->insert_sql);
+        free(t->hex);
+        free(t->enum_error);
+        free(t->cell_of);
+        stage_plan_free(t->stage);
+    }
+    free(tables);
+}
+
+/* The picked tables by their number in the dump, up to the highest one, which is returned; heap. */
+static size_t tables_by_id(struct load_run *run, struct load_table ***by_id)
+{
+    size_t max = 0;
+
+    for (size_t i = 0; i < run->table_count; i++)
+        if (run->tables[i].dump->id > max)
+            max = run->tables[i].dump->id;
+    *by_id = xcalloc(max + 1, sizeof(struct load_table *));
+    for (size_t i = 0; i < run->table_count; i++)
+        (*by_id)[run->tables[i].dump->id] = &run->tables[i];
+    return max;
+}
+
+/* What a round has learnt of tables, for the next one. */
+static void plan_carry(struct load_run *run, const struct load_table *old, size_t count)
+{
+    struct load_table **by_id;
+    const size_t max = tables_by_id(run, &by_id);
+
+    for (size_t i = 0; i < count; i++) {
+        struct load_table *t = old[i].dump->id <= max ? by_id[old[i].dump->id] : NULL;
+
+        if (!t)
+            continue;
+        t->counted = old[i].counted;
+        atomic_store(&t->worker_us, atomic_load(&old[i].worker_us));
+    }
+    free(by_id);
+}
+
+enum err_code plan_again(struct load_run *run, struct err *err)
+{
+    struct load_table *old = run->tables;
+    struct dump *dump = run->dump;
+    const size_t count = run->table_count;
+    enum err_code rc;
+
+    free(run->chunks);
+    run->chunks = NULL;
+    run->tables = NULL;
+    run->dump = NULL;
+    run->chunk_count = run->table_count = 0;
+    rc = plan_tables(run, err);
+    if (!rc && strcmp(run->dump->info.uuid, dump->info.uuid) != 0)
+        rc = err_set(err, ERR_LOAD_STATE,
+                     "the dump in %s was thrown away and begun anew while it was being loaded",
+                     run->input->text);
+    if (!rc)
+        plan_carry(run, old, count);
+    tables_release(old, count);
+    dump_free(dump);
+    return rc;
 }
 
 /* ---- progress of earlier runs ---- */
@@ -98,9 +173,36 @@ static const struct chunk_state *known_find(const struct known_chunks *k, uint64
     return k->count ? bsearch(&key, k->chunks, k->count, sizeof key, chunk_compare) : NULL;
 }
 
+static bool dump_has_chunk(const struct dump_table *t, uint64_t id)
+{
+    size_t low = 0, high = t->chunk_count;
+
+    while (low < high) {
+        const size_t mid = low + (high - low) / 2;
+
+        if (t->chunks[mid].id == id)
+            return true;
+        if (t->chunks[mid].id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return false;
+}
+
+static void known_drop(struct known_chunks *k, uint64_t table)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < k->count; i++)
+        if (k->chunks[i].table != table)
+            k->chunks[kept++] = k->chunks[i];
+    k->count = kept;
+}
+
 struct known_tables {
     struct load_table **by_id; /* of the dump's tables; NULL: not picked */
-    unsigned max;
+    size_t max;
 };
 
 static enum err_code known_table(void *ctx, const struct table_state *t, struct err *err)
@@ -122,14 +224,43 @@ static enum err_code plan_known_tables(struct load_run *run, struct err *err)
     struct known_tables k = {0};
     enum err_code rc;
 
-    for (size_t i = 0; i < run->table_count; i++)
-        if (run->tables[i].dump->id > k.max)
-            k.max = run->tables[i].dump->id;
-    k.by_id = xcalloc((size_t)k.max + 1, sizeof(struct load_table *));
-    for (size_t i = 0; i < run->table_count; i++)
-        k.by_id[run->tables[i].dump->id] = &run->tables[i];
+    k.max = tables_by_id(run, &k.by_id);
     rc = state_read_tables(run->conn, &run->state, known_table, &k, err);
     free(k.by_id);
+    return rc;
+}
+
+struct restart {   /* by the number of a table */
+    uint64_t rows; /* loaded of it */
+    bool stale;    /* the dump does not have a chunk of it any more: it was started again */
+};
+
+/* Tables that the dump has started again since chunks of them were known. */
+static enum err_code plan_restarts(struct load_run *run, struct known_chunks *known,
+                                   struct err *err)
+{
+    struct load_table **by_id;
+    struct restart *restarts;
+    const size_t max = tables_by_id(run, &by_id);
+    enum err_code rc = ERR_OK;
+
+    restarts = xcalloc(max + 1, sizeof *restarts);
+    for (size_t i = 0; i < known->count; i++) {
+        const struct chunk_state *k = &known->chunks[i];
+
+        if (k->table > max || !by_id[k->table])
+            continue;
+        restarts[k->table].rows += k->rows_done;
+        if (!dump_has_chunk(by_id[k->table]->dump, k->chunk))
+            restarts[k->table].stale = true;
+    }
+    for (size_t id = 0; !rc && id <= max; id++)
+        if (restarts[id].stale) {
+            rc = unfinished_restart(run, by_id[id], restarts[id].rows, err);
+            known_drop(known, id);
+        }
+    free(restarts);
+    free(by_id);
     return rc;
 }
 
@@ -175,6 +306,7 @@ static enum err_code plan_add_chunks(struct load_run *run, const struct known_ch
 static void plan_count(struct load_run *run)
 {
     struct progress *p = run->progress;
+    const struct dump *d = run->dump;
     uint64_t total = 0, pieces = 0, rows = 0, bytes = 0, done = 0;
 
     for (size_t i = 0; i < run->table_count; i++) {
@@ -190,8 +322,11 @@ static void plan_count(struct load_run *run)
     atomic_store(&p->rows, rows);
     atomic_store(&p->bytes, bytes);
     atomic_store(&p->pieces, done);
+    /* of an unfinished dump the whole is what its own plan estimates */
+    if (!d->complete && d->epoch_count && d->epochs[d->epoch_count - 1].data_bytes > total)
+        total = d->epochs[d->epoch_count - 1].data_bytes;
     atomic_store(&p->total_bytes, total);
-    atomic_store(&p->total_pieces, pieces);
+    atomic_store(&p->total_pieces, d->complete ? pieces : 0);
 }
 
 enum err_code plan_progress(struct load_run *run, bool *finished, struct err *err)
@@ -215,10 +350,14 @@ enum err_code plan_progress(struct load_run *run, bool *finished, struct err *er
     rc = plan_known_tables(run, err);
     if (!rc)
         rc = state_read_chunks(run->conn, &run->state, known_chunk, &known, err);
+    if (!rc)
+        rc = plan_restarts(run, &known, err);
     for (size_t i = 0; !rc && i < run->table_count; i++) {
         struct load_table *t = &run->tables[i];
 
         all_known = all_known && t->known;
+        if (!unfinished_ready(run, t->dump))
+            continue;
         for (size_t k = 0; !rc && k < t->dump->chunk_count; k++) {
             const struct dump_chunk *c = &t->dump->chunks[k];
 
@@ -226,7 +365,7 @@ enum err_code plan_progress(struct load_run *run, bool *finished, struct err *er
         }
     }
     if (!rc)
-        *finished = run->job.state == JOB_DONE && all_known &&
+        *finished = run->dump->complete && run->job.state == JOB_DONE && all_known &&
                     (run->chunk_count == 0 || run->config->no_data);
     if (!rc && !*finished && !run->config->no_data)
         rc = plan_add_chunks(run, &known, err);
@@ -308,18 +447,7 @@ void plan_order(struct load_run *run)
 
 void plan_release(struct load_run *run)
 {
-    for (size_t i = 0; i < run->table_count; i++) {
-        struct load_table *t = &run->tables[i];
-
-        free(t->label);
-        free(t->load_sql);
-        free(t->insert_sql);
-        free(t->hex);
-        free(t->enum_error);
-        free(t->cell_of);
-        stage_plan_free(t->stage);
-    }
-    free(run->tables);
+    tables_release(run->tables, run->table_count);
     free(run->chunks);
     filter_free(run->filter);
     dump_free(run->dump);
