@@ -123,21 +123,26 @@ static enum err_code upload_abort(struct s3_store *s, const struct s3_entry *e, 
     return rc == ERR_STORE_NOT_FOUND ? ERR_OK : rc;
 }
 
-/* Whether the upload is one of this prefix: a server's filter is not relied on. */
-static bool is_below(const struct s3_entry *e, const char *prefix)
+/* Whether to give the upload up. With `keep`: all of the key `prefix` but that one; else all below
+ * `prefix` that are not ours. A server's filter is not relied on. */
+static bool upload_is_left(struct s3_store *s, const struct s3_entry *e, const char *prefix,
+                           const char *keep)
 {
-    return e->upload_id && strncmp(e->key, prefix, strlen(prefix)) == 0;
+    if (!e->upload_id)
+        return false;
+    if (keep)
+        return strcmp(e->key, prefix) == 0 && strcmp(e->upload_id, keep) != 0;
+    return strncmp(e->key, prefix, strlen(prefix)) == 0 && !is_written_here(s, e->key);
 }
 
-enum err_code s3_discard(struct store *store, const char *prefix, struct err *err)
+enum err_code s3_uploads_end(struct s3_store *s, const char *prefix, const char *keep,
+                             struct err *err)
 {
-    struct s3_store *s = (struct s3_store *)store;
-    char *full = s3_key(s, prefix);
     struct s3_page page = {.more = true};
     enum err_code rc = ERR_OK;
 
     while (!rc && page.more) {
-        struct s3_pair query[5] = {{"uploads", ""}, {"encoding-type", "url"}, {"prefix", full}};
+        struct s3_pair query[5] = {{"uploads", ""}, {"encoding-type", "url"}, {"prefix", prefix}};
         struct s3_page next = {0};
         size_t count = 3;
 
@@ -149,12 +154,20 @@ enum err_code s3_discard(struct store *store, const char *prefix, struct err *er
         s3_page_release(&page);
         page = next;
         for (size_t i = 0; i < page.count && !rc; i++)
-            if (is_below(&page.entries[i], full) && !is_written_here(s, page.entries[i].key))
+            if (upload_is_left(s, &page.entries[i], prefix, keep))
                 rc = upload_abort(s, &page.entries[i], err);
-        if (!page.key_marker)
-            page.more = false;
+        page.more = page.more && page.key_marker;
     }
     s3_page_release(&page);
+    return rc;
+}
+
+enum err_code s3_discard(struct store *store, const char *prefix, struct err *err)
+{
+    struct s3_store *s = (struct s3_store *)store;
+    char *full = s3_key(s, prefix);
+    enum err_code rc = s3_uploads_end(s, full, NULL, err);
+
     free(full);
     return rc;
 }

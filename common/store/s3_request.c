@@ -365,13 +365,17 @@ static bool region_moved(struct s3_store *s, const struct s3_answer *a)
     return moved;
 }
 
-static bool keys_expired(struct s3_store *s, const struct s3_tries *tries,
-                         const struct s3_answer *a)
+/* A HEAD's reply has no words: any 400 of it may be that. */
+static bool keys_expired(struct s3_store *s, const struct s3_call *call,
+                         const struct s3_tries *tries, const struct s3_answer *a)
 {
+    bool maybe = a->reply.status == 400 && strcmp(call->method, "HEAD") == 0;
+
     static const char *const codes[] = {"ExpiredToken", "ExpiredTokenException", "InvalidToken",
                                         "RequestExpired", "InvalidAccessKeyId"};
 
-    return ONE_OF(a->words.code, codes) && s3_credentials_expired(s->credentials, tries->access);
+    return (maybe || ONE_OF(a->words.code, codes)) &&
+           s3_credentials_expired(s->credentials, tries->access);
 }
 
 /* How many tries there are: fewer as long as the endpoint has never been seen to work. */
@@ -389,7 +393,7 @@ static unsigned tries_max(struct s3_store *s, const struct s3_answer *a)
 bool s3_again(struct s3_store *s, const struct s3_call *call, struct s3_tries *tries,
               const struct s3_answer *a, struct err *err)
 {
-    if (tries->moved < MOVED_MAX && (region_moved(s, a) || keys_expired(s, tries, a))) {
+    if (tries->moved < MOVED_MAX && (region_moved(s, a) || keys_expired(s, call, tries, a))) {
         tries->moved++;
         return true;
     }

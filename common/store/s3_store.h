@@ -95,6 +95,10 @@ enum err_code s3_open_write(struct store *s, const char *path, struct sink **sin
 enum err_code s3_list(struct store *s, const char *prefix, const char *start, store_list_fn *fn,
                       void *ctx, struct err *err);
 enum err_code s3_discard(struct store *s, const char *prefix, struct err *err);
+/* Gives up the uploads below `prefix` (a key's beginning) that are not under way in this store;
+ * with `keep`, those of the very key `prefix` whose id is another. */
+MUST_CHECK enum err_code s3_uploads_end(struct s3_store *s, const char *prefix, const char *keep,
+                                        struct err *err);
 /* Bytes of an upload's part, from 1: such that 10,000 of them hold the 5 TiB of the largest object.
  */
 size_t s3_part_bytes(unsigned number);

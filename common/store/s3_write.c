@@ -132,6 +132,9 @@ static enum err_code upload_begin(struct s3_sink *w, struct err *err)
         rc = err_set(err, ERR_STORE_REFUSED, "the server gave no name for the upload");
     if (!rc)
         w->upload = xstrdup(a.words.upload_id);
+    /* The reply to another try may have been lost, and its upload would stay for good. */
+    if (!rc && a.tries > 1)
+        rc = s3_uploads_end(w->store, w->key, w->upload, err);
     s3_answer_release(&a);
     fault_point("store.object.upload-begun");
     return rc;

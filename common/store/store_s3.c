@@ -180,17 +180,25 @@ static enum err_code create_probe(const struct create *c, struct err *err)
 
 static enum err_code create_conditional(const struct create *c, struct err *err)
 {
+    bool known = conditional_known(c->store, 0) != 0;
     unsigned tries = 1;
     bool ours = false;
-    enum err_code rc = create_put(c, true, &tries, err);
+    enum err_code rc = known ? ERR_STORE_NOT_FOUND : create_look(c, &ours, err);
 
+    /* A server that may not mind the condition would overwrite what is there. */
+    if (!rc)
+        return err_set(err, ERR_STORE_EXISTS, "exists already");
+    if (rc != ERR_STORE_NOT_FOUND)
+        return rc;
+    err_clear(err);
+    rc = create_put(c, true, &tries, err);
     if (rc == ERR_SERVER_UNSUPPORTED) {
         (void)conditional_known(c->store, -1);
         err_clear(err);
         return create_by_looking(c, err);
     }
     if (!rc)
-        return conditional_known(c->store, 0) ? ERR_OK : create_probe(c, err);
+        return known ? ERR_OK : create_probe(c, err);
     if (rc != ERR_STORE_EXISTS)
         return rc;
     (void)conditional_known(c->store, 1);

@@ -25,6 +25,7 @@ class Case:
         self.seed = int(os.environ.get("FERRY_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
         self.random = random.Random(self.seed)
         self.cleanups = []
+        self.closers = []
 
     def server(self, kind):
         """The shared server of this kind; Skip when it cannot be had."""
@@ -50,6 +51,9 @@ class Case:
             server.run("DROP DATABASE IF EXISTS `%s`" % name)
             self.cleanups.append((server, "DROP DATABASE IF EXISTS `%s`" % name))
 
+    def on_close(self, function):
+        self.closers.append(function)
+
     def say(self, text):
         print("    %s: %s (seed %d)" % (self.name, text, self.seed), flush=True)
 
@@ -59,5 +63,7 @@ class Case:
                 server.run(statement)
             except Exception:
                 pass
+        for function in self.closers:
+            function()
         self.servers.close_own()
         shutil.rmtree(self.folder, ignore_errors=True)
