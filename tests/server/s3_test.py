@@ -64,12 +64,12 @@ def test_dump_verify_load(t):
     assert not os.path.exists(s3.path("a place", "日本", "ferry.lock"))
 
 
-def test_every_request_fails_once(t):
+def every_request_fails_once(t, kinds):
     """Whatever happens to a request when it is sent for the first time, dump and load are whole."""
     source, _ = make_source(t, 300)
     s3 = S3(t)
     proxy = Proxy(t, s3)
-    for kind in ("drop", "lost", "reset", "cut", "500", "503", "429", "timeout", "flip", "delay"):
+    for kind in kinds:
         proxy.fault = once_each(kind)
         proxy.faults = 0
         url = "s3://bucket/" + kind
@@ -78,6 +78,15 @@ def test_every_request_fails_once(t):
         t.say("%s: %d requests failed" % (kind, proxy.faults))
         assert proxy.faults > 20, proxy.requests
         assert s3.unfinished() == [], kind
+
+
+def test_every_request_fails_once(t):
+    every_request_fails_once(t, ("lost", "cut", "503", "flip"))
+
+
+@soak
+def test_every_request_fails_in_other_ways(t):
+    every_request_fails_once(t, ("drop", "reset", "500", "429", "timeout", "delay"))
 
 
 def test_replies_that_hold_an_error(t):
