@@ -10,12 +10,13 @@
 
 #define PAUSE_US ((uint64_t)1000000) /* between two attempts */
 #define ER_LOCK_WAIT_TIMEOUT 1205
+#define NOT_GUARDED                                                                                \
+    "a table that is altered, renamed or exchanged while it is dumped may be noticed only then"
 
 struct ddl_lock {
     const struct ddl_kind *kind; /* NULL: the server has none */
     struct conn *conn;           /* NULL: not held */
     struct keeper *keeper;
-    bool brief;       /* only until the snapshots are open */
     atomic_bool held; /* false again once it is lost */
     bool taken;       /* it was held once */
     char *why;        /* it was not to be had; or NULL */
@@ -100,8 +101,7 @@ static enum err_code ddl_without(struct dump_run *run, struct ddl_lock *d, enum 
     d->why = xstrdup(err->msg);
     log_event(LOG_WARN, "dump.ddl.open", F_STR("cause", err->msg),
               F_STR("needs", rc == ERR_PRIVILEGE ? d->kind->grant : NULL),
-              F_STR("message", "DDL is not kept out: a table that is renamed, exchanged or altered "
-                               "while it is dumped is noticed by its definition at most"));
+              F_STR("message", "DDL is not kept out: " NOT_GUARDED));
     err_clear(err);
     return ERR_OK;
 }
@@ -124,32 +124,6 @@ static enum err_code ddl_hold(struct dump_run *run, struct ddl_lock *d, struct e
     return keeper_start(&d->conn, 1, ddl_lost, d, &d->keeper, err);
 }
 
-enum err_code dumper_ddl_lock(struct dump_run *run, struct err *err)
-{
-    struct ddl_lock *d;
-    enum err_code rc = ERR_OK;
-
-    if (run->config->ddl_lock == DDL_LOCK_NO || run->config->consistency == CONSISTENCY_NONE)
-        return ERR_OK;
-    if (run->ddl) /* of an epoch that was lost */
-        return run->ddl->brief ? ERR_OK : dumper_ddl_lock_late(run, err);
-    run->ddl = d = xcalloc(1, sizeof(*d));
-    atomic_init(&d->held, false);
-    d->kind = ddl_kind_of(&run->flavour);
-    if (!d->kind && run->config->ddl_lock == DDL_LOCK_ALWAYS)
-        return err_set(err, ERR_SERVER_UNSUPPORTED, "--ddl-lock always: %s has no lock against DDL",
-                       run->flavour.text);
-    if (!d->kind) {
-        d->why = xstrdup("this server has no lock against it");
-        return ERR_OK;
-    }
-    if (d->kind == &kinds[1] && run->config->ddl_lock != DDL_LOCK_ALWAYS)
-        rc = engines_writers_wait(run->control, &d->brief, err);
-    if (rc || d->brief)
-        return rc;
-    return ddl_hold(run, d, err);
-}
-
 static void ddl_give(struct ddl_lock *d)
 {
     struct err ignored = ERR_INIT;
@@ -162,22 +136,62 @@ static void ddl_give(struct ddl_lock *d)
     d->conn = NULL;
 }
 
-enum err_code dumper_ddl_lock_late(struct dump_run *run, struct err *err)
+/* BLOCK_DDL makes writers of tables without transactions wait, too. And these would wait with the
+ * tables open that LOCK TABLES wants. */
+static enum err_code ddl_check_writers(struct dump_run *run, struct ddl_lock *d, struct err *err)
 {
-    struct ddl_lock *d = run->ddl;
+    const bool always = run->config->ddl_lock == DDL_LOCK_ALWAYS;
+    struct strbuf table = {0};
+    struct strbuf why = {0};
+    enum err_code rc;
 
-    if (!d || !d->kind || atomic_load(&d->held) || (!d->brief && !d->taken))
+    if (d->kind != &kinds[1] || (always && run->config->consistency != CONSISTENCY_LOCK))
         return ERR_OK;
-    ddl_give(d); /* what is left of one that was lost, in an earlier epoch */
-    return ddl_hold(run, d, err);
+    rc = engines_writers_wait(run->control, &table, err);
+    if (!rc && table.len) {
+        strbuf_addf(&why, "writers of tables without transactions would wait for %s: %s",
+                    d->kind->name, strbuf_str(&table));
+        if (always)
+            rc = err_set(err, ERR_DUMP_CONSISTENCY,
+                         "--ddl-lock always with --consistency lock: %s, and the table locks for "
+                         "them; use --consistency flush",
+                         strbuf_str(&why));
+        else
+            d->why = strbuf_detach(&why);
+    }
+    if (d->why)
+        log_event(LOG_WARN, "dump.ddl.open", F_STR("cause", d->why),
+                  F_STR("message", "DDL is not kept out (--ddl-lock always would): " NOT_GUARDED));
+    strbuf_release(&table);
+    strbuf_release(&why);
+    return rc;
 }
 
-void dumper_ddl_snapshots_open(struct dump_run *run)
+enum err_code dumper_ddl_lock(struct dump_run *run, struct err *err)
 {
-    if (run->ddl && run->ddl->brief) {
-        ddl_give(run->ddl);
-        atomic_store(&run->ddl->held, false);
+    struct ddl_lock *d = run->ddl;
+    enum err_code rc;
+
+    if (run->config->ddl_lock == DDL_LOCK_NO || run->config->consistency == CONSISTENCY_NONE)
+        return ERR_OK;
+    if (d) { /* of an epoch that was lost */
+        if (!d->taken || atomic_load(&d->held))
+            return ERR_OK;
+        ddl_give(d);
+        return ddl_hold(run, d, err);
     }
+    run->ddl = d = xcalloc(1, sizeof(*d));
+    atomic_init(&d->held, false);
+    d->kind = ddl_kind_of(&run->flavour);
+    if (!d->kind && run->config->ddl_lock == DDL_LOCK_ALWAYS)
+        return err_set(err, ERR_SERVER_UNSUPPORTED, "--ddl-lock always: %s has no lock against DDL",
+                       run->flavour.text);
+    if (!d->kind) {
+        d->why = xstrdup("this server has no lock against it");
+        return ERR_OK;
+    }
+    rc = ddl_check_writers(run, d, err);
+    return rc || d->why ? rc : ddl_hold(run, d, err);
 }
 
 void dumper_ddl_unlock(struct dump_run *run)
@@ -208,8 +222,6 @@ void dumper_ddl_text(const struct dump_run *run, struct strbuf *out)
         return;
     if (!d->taken)
         strbuf_addf(out, "not kept out (%s)", d->why ? d->why : "nothing was read");
-    else if (d->brief)
-        strbuf_addf(out, "kept out by %s until the snapshots were open", d->kind->name);
     else
         strbuf_addf(out, "kept out by %s%s", d->kind->name,
                     atomic_load(&d->held) ? "" : ", until that connection was lost");

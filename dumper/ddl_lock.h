@@ -3,22 +3,17 @@
  *
  * MySQL 8.0 and above: LOCK INSTANCE FOR BACKUP. MariaDB 10.4.1 and above: BACKUP STAGE ...
  * BLOCK_DDL, which also makes writers of tables without transactions (MyISAM) wait: where the
- * source has such tables it is held only until the snapshots are open, unless --ddl-lock always.
- * Held on a connection of its own: the session that holds a stage cannot take the global read lock
- * (4145). What it is lost by, or why it could not be had, is logged and told at the end; the dump
- * goes on. */
+ * source has such tables it is not taken, unless --ddl-lock always. (To hold it for the time under
+ * the read lock alone would add nothing: that keeps DDL out, too.) Held on a connection of its own:
+ * the session that holds a stage cannot take the global read lock (4145). What it is lost by, or
+ * why it could not be had, is logged and told at the end; the dump goes on. */
 #ifndef FERRY_DUMPER_DDL_LOCK_H
 #define FERRY_DUMPER_DDL_LOCK_H
 
 #include "dumper/run.h"
 
-/* Takes it before the tables are listed, unless it would be held too long so; in a later epoch only
- * if it was lost since. */
+/* Takes it, before the tables are listed; in a later epoch only if it was lost since. */
 MUST_CHECK enum err_code dumper_ddl_lock(struct dump_run *run, struct err *err);
-/* Before the read lock: takes what was put off. */
-MUST_CHECK enum err_code dumper_ddl_lock_late(struct dump_run *run, struct err *err);
-/* The snapshots are open: gives back what was put off. */
-void dumper_ddl_snapshots_open(struct dump_run *run);
 /* Gives it back; frees. NULL run->ddl is fine. */
 void dumper_ddl_unlock(struct dump_run *run);
 

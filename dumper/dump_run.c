@@ -221,7 +221,6 @@ static enum err_code run_read_locked(struct dump_run *run, struct err *err)
         rc = run_stop_reason(run, err);
     if (rc)
         return rc;
-    dumper_ddl_snapshots_open(run);
     log_event(LOG_INFO, "dump.locked.read", F_U64("tables", run->plan.locked),
               F_U64("lock_us", run->lock_us),
               F_STR("message", "the tables without transactions are read; writers go on"));

@@ -1,5 +1,7 @@
 #include "dumper/engines.h"
 
+#include "common/mysql/ident.h"
+
 #include <strings.h>
 
 static const struct engine {
@@ -26,10 +28,11 @@ bool engine_keys_unique(const char *engine)
     return !engine || strcasecmp(engine, "MRG_MyISAM") != 0;
 }
 
-enum err_code engines_writers_wait(struct conn *c, bool *some, struct err *err)
+enum err_code engines_writers_wait(struct conn *c, struct strbuf *table, struct err *err)
 {
     struct result *r = NULL;
     struct row row;
+    bool some = false;
     enum err_code rc;
 
     /* A replica that keeps its state in a MyISAM table would stop, too. */
@@ -42,7 +45,9 @@ enum err_code engines_writers_wait(struct conn *c, bool *some, struct err *err)
                      " LIMIT 1",
                      &r, err);
     if (!rc)
-        rc = result_next(r, &row, some, err);
+        rc = result_next(r, &row, &some, err);
+    if (!rc && some && row.cell[0] && row.cell[1])
+        strbuf_add_name(table, row.cell[0], row.cell[1]);
     result_free(r);
     return rc;
 }

@@ -17,7 +17,9 @@ enum engine_class {
 enum engine_class engine_class_of(const char *engine); /* NULL: ENGINE_FOREIGN */
 /* Whether keys are unique in a table of this engine. */
 bool engine_keys_unique(const char *engine);
-/* Whether the server has tables whose writers would wait behind BACKUP STAGE BLOCK_DDL. */
-MUST_CHECK enum err_code engines_writers_wait(struct conn *c, bool *some, struct err *err);
+/* Appends the name of a table whose writers would wait behind BACKUP STAGE BLOCK_DDL, if the server
+ * has one. */
+MUST_CHECK enum err_code engines_writers_wait(struct conn *c, struct strbuf *table,
+                                              struct err *err);
 
 #endif

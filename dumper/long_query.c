@@ -8,9 +8,10 @@
 #define KILLED_US ((uint64_t)10000000) /* for what was killed to end */
 #define LOOK_US ((uint64_t)200000)
 
-/* Names those that run too long, in `text` (emptied first); `kill`: and ends them. */
-static enum err_code guard_look(struct dump_run *run, bool kill, size_t *found, struct strbuf *text,
-                                struct err *err)
+/* Names those that run for `seconds` or longer, in `text` (emptied first); `kill`: and ends them.
+ */
+static enum err_code guard_look(struct dump_run *run, uint64_t seconds, bool kill, size_t *found,
+                                struct strbuf *text, struct err *err)
 {
     struct process_list list = {0};
     enum err_code rc = processes_read(run, &list, err);
@@ -20,7 +21,7 @@ static enum err_code guard_look(struct dump_run *run, bool kill, size_t *found, 
     for (size_t i = 0; !rc && i < list.count; i++) {
         const struct process *p = &list.items[i];
 
-        if (!p->working || p->seconds < run->config->long_query_s)
+        if (!p->working || p->seconds < seconds)
             continue;
         if (++*found <= NAMED_MAX) {
             strbuf_addstr(text, *found > 1 ? "; " : "");
@@ -50,12 +51,13 @@ static enum err_code guard_kill(struct dump_run *run, size_t *found, struct strb
                                 struct err *err)
 {
     const uint64_t until = clock_mono_us() + KILLED_US;
-    enum err_code rc = guard_look(run, true, found, text, err);
+    const uint64_t seconds = run->config->long_query_s;
+    enum err_code rc = guard_look(run, seconds, true, found, text, err);
 
     while (!rc && *found && clock_mono_us() < until) {
         if (!clock_sleep(LOOK_US, run->cancel))
             return dumper_stop_error(run, err);
-        rc = guard_look(run, false, found, text, err);
+        rc = guard_look(run, seconds, false, found, text, err);
     }
     return rc;
 }
@@ -66,7 +68,7 @@ static enum err_code guard_run(struct dump_run *run, struct strbuf *text, struct
     size_t found = 0;
 
     for (unsigned tries = 0;; tries++) {
-        enum err_code rc = guard_look(run, false, &found, text, err);
+        enum err_code rc = guard_look(run, config->long_query_s, false, &found, text, err);
 
         if (!rc && found && config->kill_long_queries)
             rc = guard_kill(run, &found, text, err);
@@ -84,6 +86,31 @@ static enum err_code guard_run(struct dump_run *run, struct strbuf *text, struct
                    strbuf_str(text));
 }
 
+/* On MySQL a FLUSH TABLES that gives up leaves the tables of the queries that it waited for blocked
+ * until these end. So one that would outlast an attempt is waited for without any lock, for as long
+ * as the lock would be tried for; then the attempt has to show. */
+static enum err_code guard_quiet(struct dump_run *run, struct strbuf *text, struct err *err)
+{
+    const uint64_t until = clock_mono_us() + run->config->lock_wait_us;
+    const uint64_t seconds = run->config->lock_attempt_us / 1000000;
+    size_t found = 0;
+    bool said = false;
+    enum err_code rc = ERR_OK;
+
+    while (!rc && run->flavour.vendor == VENDOR_MYSQL && clock_mono_us() < until) {
+        rc = guard_look(run, seconds ? seconds : 1, false, &found, text, err);
+        if (rc || !found)
+            break;
+        if (!said)
+            log_event(LOG_INFO, "dump.query.quiet", F_STR("queries", strbuf_str(text)),
+                      F_STR("message", "waiting for these to end before the global read lock"));
+        said = true;
+        if (!clock_sleep(LOOK_US, run->cancel))
+            return dumper_stop_error(run, err);
+    }
+    return rc;
+}
+
 enum err_code long_query_guard(struct dump_run *run, struct err *err)
 {
     struct strbuf text = {0};
@@ -98,6 +125,10 @@ enum err_code long_query_guard(struct dump_run *run, struct err *err)
                                    "read lock (GRANT PROCESS ON *.*)"));
     }
     rc = guard_run(run, &text, err);
+    if (!rc)
+        rc = guard_quiet(run, &text, err);
+    if (!rc) /* some may have grown long meanwhile */
+        rc = guard_run(run, &text, err);
     strbuf_release(&text);
     return rc;
 }

@@ -11,7 +11,6 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "dumper/ddl_lock.h"
 #include "dumper/lock.h"
 #include "dumper/skip.h"
 
@@ -96,7 +95,6 @@ enum err_code dumper_connect(struct dump_run *run, struct err *err)
 void dumper_disconnect(struct dump_run *run)
 {
     dumper_lock_drop(run);
-    dumper_ddl_snapshots_open(run);
     for (unsigned i = 0; run->workers && i < run->config->threads; i++)
         dumper_worker_release(&run->workers[i]);
     free(run->workers);
@@ -213,8 +211,6 @@ static enum err_code snapshot_locked(struct dump_run *run, struct err *err)
     enum err_code rc = snapshot_try_position(run, err);
 
     if (!rc)
-        rc = dumper_ddl_lock_late(run, err);
-    if (!rc)
         rc = dumper_lock(run, err);
     if (!rc)
         rc = snapshot_under_lock(run, err);
@@ -226,8 +222,6 @@ static enum err_code snapshot_locked(struct dump_run *run, struct err *err)
         dumper_lock_drop(run);
         return rc;
     }
-    if (!run->plan.locked)
-        dumper_ddl_snapshots_open(run);
     return ERR_OK;
 }
 
