@@ -71,7 +71,8 @@ static const struct opt dump_opts_table[] = {
      "KILL the queries that the guard finds", NULL, 0, 0, false},
     {"ddl-lock", 0, OPT_ENUM, FIELD(ddl_lock), "auto|always|no",
      "keep DDL out while the dump runs (LOCK INSTANCE FOR BACKUP, BACKUP STAGE): where it can be "
-     "had, or no dump without it, or not at all (auto)",
+     "had and no writers of MyISAM tables would wait for it, or no dump without it, or not at all "
+     "(auto)",
      ddl_lock_words, 0, 0, false},
     {"non-transactional", 0, OPT_ENUM, FIELD(non_transactional), "refuse|lock",
      "tables of MyISAM, Aria, MEMORY, CSV, ARCHIVE: refuse them, or read them under the lock while "

@@ -117,10 +117,7 @@ static enum err_code ddl_hold(struct dump_run *run, struct ddl_lock *d, struct e
     free(d->why);
     d->why = NULL;
     log_event(LOG_INFO, "dump.ddl.locked", F_STR("by", d->kind->name),
-              F_STR("message", d->brief
-                                   ? "DDL is kept out until the snapshots are open: the source "
-                                     "has tables without transactions, whose writers wait"
-                                   : "DDL is kept out until the dump ends"));
+              F_STR("message", "DDL is kept out until the dump ends"));
     return keeper_start(&d->conn, 1, ddl_lost, d, &d->keeper, err);
 }
 

@@ -20,8 +20,7 @@
 enum dump_consistency { CONSISTENCY_AUTO, CONSISTENCY_FLUSH, CONSISTENCY_LOCK, CONSISTENCY_NONE };
 
 enum dump_ddl_lock {                  /* keeping DDL out while the dump runs */
-                     DDL_LOCK_AUTO,   /* where it can be had; only for a moment where writers would
-                                         wait for it */
+                     DDL_LOCK_AUTO,   /* where it can be had, and no writers would wait for it */
                      DDL_LOCK_ALWAYS, /* or no dump */
                      DDL_LOCK_NO
 };
