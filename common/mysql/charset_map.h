@@ -1,0 +1,29 @@
+/* common/mysql/charset_map.h: text of any character set of a server to UTF-8, as that server does it.
+ *
+ * iconv's and other people's tables differ from the server's in a few characters, and a row from the
+ * binlog must be the same bytes that a SELECT gives. So the map of a character set is asked of the
+ * source once, character by character, and kept. Characters without a Unicode equal become '?', as
+ * in a SELECT. The sets of Unicode itself need no map. One thread at a time while maps are loaded;
+ * a map that was found is read-only. */
+#ifndef FERRY_MYSQL_CHARSET_MAP_H
+#define FERRY_MYSQL_CHARSET_MAP_H
+
+#include "common/mysql/conn.h"
+
+struct charset_map;
+struct charset_maps;
+
+/* `c` is asked for maps as they are needed, and stays the caller's; NULL: only sets without map. */
+struct charset_maps *charset_maps_new(struct conn *c);
+void charset_maps_free(struct charset_maps *maps);
+/* The map of a character set ("cp1251"); valid as long as `maps`. ERR_BINLOG_UNSUPPORTED: it has
+ * none and cannot be asked for; ERR_SQL: the server does not know the set. */
+MUST_CHECK enum err_code charset_maps_find(struct charset_maps *maps, const char *charset,
+                                           const struct charset_map **, struct err *err);
+/* Whether the bytes are UTF-8 as they are. */
+bool charset_map_is_plain(const struct charset_map *map);
+/* Appends `in` in UTF-8. ERR_BINLOG_EVENT: the bytes are not text of the set. */
+MUST_CHECK enum err_code charset_map_convert(const struct charset_map *map, const char *in,
+                                             size_t len, struct strbuf *out, struct err *err);
+
+#endif
