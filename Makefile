@@ -52,9 +52,10 @@ SRC := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
 OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out cli/main.c,$(SRC)))
 TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 TEST_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(wildcard tests/unit/*.c)))
+TOOLS := $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all lib unit-build unit test soak lint lint-selftest asan tsan format fuzz fuzz-run demo bench install \
+.PHONY: all lib tools unit-build unit test soak lint lint-selftest asan tsan format fuzz fuzz-run demo bench install \
         dev setup clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -93,8 +94,15 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
 	$(if $(V),,@echo '  LINK $@')
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
-unit-build: $(TESTS)
-unit: $(TESTS)
+# Programs that tests and benches run.
+$(B)/tools/%: $(B)/tests/tools/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  LINK $@')
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+tools: $(TOOLS)
+unit-build: $(TESTS) $(TOOLS)
+unit: $(TESTS) $(TOOLS)
 	@tests/unit/run $(TESTS)
 
 ifndef FAULTS

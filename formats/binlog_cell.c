@@ -139,8 +139,7 @@ static enum err_code decode_old_datetime(const struct binlog_column *c, const ui
 }
 
 static enum err_code decode_old_timestamp(const struct binlog_column *c, const uint8_t **at,
-                                          const uint8_t *end, struct cell_out *out,
-                                          struct err *err)
+                                          const uint8_t *end, struct cell_out *out, struct err *err)
 {
     const uint8_t *p = take(at, end, 4);
 
@@ -168,7 +167,8 @@ static enum err_code decode_timestamp2(const struct binlog_column *c, const uint
         return cell_cut(err);
     if (!fraction_read(p + 4, c->meta, &fraction))
         return cell_wrong(err);
-    return in_slot(out, time_fraction(time_of_seconds(out->slot, bytes_be32(p)), fraction, c->meta));
+    return in_slot(out,
+                   time_fraction(time_of_seconds(out->slot, bytes_be32(p)), fraction, c->meta));
 }
 
 static enum err_code decode_datetime2(const struct binlog_column *c, const uint8_t **at,
@@ -450,10 +450,15 @@ static enum err_code decode_compressed(const struct binlog_column *c, const uint
 /* ------------------------------------------------------------------------------------------- */
 
 #define OF_TYPE(t) (UINT64_C(1) << (t))
-#define OF_TEXTS (OF_TYPE(TYPE_TINYTEXT) | OF_TYPE(TYPE_TEXT) | OF_TYPE(TYPE_MEDIUMTEXT) | OF_TYPE(TYPE_LONGTEXT))
-#define OF_BLOBS (OF_TYPE(TYPE_TINYBLOB) | OF_TYPE(TYPE_BLOB) | OF_TYPE(TYPE_MEDIUMBLOB) | OF_TYPE(TYPE_LONGBLOB))
+#define OF_TEXTS                                                                                   \
+    (OF_TYPE(TYPE_TINYTEXT) | OF_TYPE(TYPE_TEXT) | OF_TYPE(TYPE_MEDIUMTEXT) |                      \
+     OF_TYPE(TYPE_LONGTEXT))
+#define OF_BLOBS                                                                                   \
+    (OF_TYPE(TYPE_TINYBLOB) | OF_TYPE(TYPE_BLOB) | OF_TYPE(TYPE_MEDIUMBLOB) |                      \
+     OF_TYPE(TYPE_LONGBLOB))
 #define OF_FIXED                                                                                   \
-    (OF_TYPE(TYPE_CHAR) | OF_TYPE(TYPE_BINARY) | OF_TYPE(TYPE_UUID) | OF_TYPE(TYPE_INET4) | OF_TYPE(TYPE_INET6))
+    (OF_TYPE(TYPE_CHAR) | OF_TYPE(TYPE_BINARY) | OF_TYPE(TYPE_UUID) | OF_TYPE(TYPE_INET4) |        \
+     OF_TYPE(TYPE_INET6))
 
 /* What a type in the event can be in a definition, how it is read, and how many bytes it has (0:
  * see the metadata). */
@@ -486,11 +491,14 @@ static const struct bind_row {
     {COLUMN_JSON, 0, OF_TYPE(TYPE_JSON), decode_json},
     {COLUMN_GEOMETRY, 0, OF_TYPE(TYPE_GEOMETRY), decode_counted},
     {COLUMN_VECTOR, 0, OF_TYPE(TYPE_VECTOR), decode_counted},
-    {COLUMN_BLOB, 0, OF_TEXTS | OF_BLOBS | OF_TYPE(TYPE_JSON) | OF_TYPE(TYPE_GEOMETRY), decode_counted},
+    {COLUMN_BLOB, 0, OF_TEXTS | OF_BLOBS | OF_TYPE(TYPE_JSON) | OF_TYPE(TYPE_GEOMETRY),
+     decode_counted},
     {COLUMN_BLOB_COMPRESSED, 0, OF_TEXTS | OF_BLOBS, decode_compressed},
-    {COLUMN_VARCHAR, 0, OF_TYPE(TYPE_VARCHAR) | OF_TYPE(TYPE_VARBINARY) | OF_TYPE(TYPE_VECTOR), decode_counted},
+    {COLUMN_VARCHAR, 0, OF_TYPE(TYPE_VARCHAR) | OF_TYPE(TYPE_VARBINARY) | OF_TYPE(TYPE_VECTOR),
+     decode_counted},
     {COLUMN_VAR_STRING, 0, OF_TYPE(TYPE_VARCHAR) | OF_TYPE(TYPE_VARBINARY), decode_counted},
-    {COLUMN_VARCHAR_COMPRESSED, 0, OF_TYPE(TYPE_VARCHAR) | OF_TYPE(TYPE_VARBINARY), decode_compressed},
+    {COLUMN_VARCHAR_COMPRESSED, 0, OF_TYPE(TYPE_VARCHAR) | OF_TYPE(TYPE_VARBINARY),
+     decode_compressed},
     {COLUMN_STRING, 0, OF_FIXED, decode_counted},
 };
 
@@ -549,7 +557,11 @@ static enum err_code bind_labels(struct binlog_column *c, struct arena *arena, s
     c->label_count = n;
     if (n != c->def->precision)
         return err_set(err, ERR_INTERNAL, "the labels of '%s' cannot be read", c->def->type_text);
-    if (is_set ? c->length_bytes != (n > 32 ? 8 : n > 24 ? 4 : n > 16 ? 3 : n > 8 ? 2 : 1)
+    if (is_set ? c->length_bytes != (n > 32   ? 8
+                                     : n > 24 ? 4
+                                     : n > 16 ? 3
+                                     : n > 8  ? 2
+                                              : 1)
                : c->length_bytes != (n > 255 ? 2 : 1))
         return bind_other(c, err);
     return ERR_OK;
@@ -624,8 +636,7 @@ static enum err_code bind_sizes(struct binlog_column *c, struct err *err)
 static enum err_code bind_string(struct binlog_column *c, struct err *err)
 {
     /* Two bits of lengths above 255 hide in the byte of the type. */
-    const unsigned length =
-        (c->meta >> 8) | ((((unsigned)c->meta & 0x30) ^ 0x30) << 4);
+    const unsigned length = (c->meta >> 8) | ((((unsigned)c->meta & 0x30) ^ 0x30) << 4);
 
     const enum column_type type = c->def->type;
 
@@ -649,7 +660,8 @@ static enum err_code bind_string(struct binlog_column *c, struct err *err)
 
 static bool bind_is_text(const struct column *def)
 {
-    return def->charset && (OF_TYPE(def->type) & (OF_TEXTS | OF_TYPE(TYPE_CHAR) | OF_TYPE(TYPE_VARCHAR)));
+    return def->charset &&
+           (OF_TYPE(def->type) & (OF_TEXTS | OF_TYPE(TYPE_CHAR) | OF_TYPE(TYPE_VARCHAR)));
 }
 
 enum err_code cell_bind(struct binlog_column *c, struct charset_maps *maps, struct arena *arena,

@@ -6,9 +6,9 @@
 #include "common/mysql/gtid_set.h"
 
 struct binlog_gtid {
-    struct gtid gtid;  /* kind GTID_NONE: anonymous */
-    bool standalone;   /* MariaDB: one statement, without a COMMIT */
-    bool xa;           /* MariaDB: prepares or decides an XA transaction */
+    struct gtid gtid; /* kind GTID_NONE: anonymous */
+    bool standalone;  /* MariaDB: one statement, without a COMMIT */
+    bool xa;          /* MariaDB: prepares or decides an XA transaction */
 };
 
 /* A Gtid, Anonymous_Gtid, Gtid_tagged or MariaDB's Gtid event in data[0..len), header included,

@@ -24,8 +24,13 @@ enum json_type {
     JSON_OPAQUE = 15
 };
 /* Types of columns that come as opaque values. */
-enum { OPAQUE_TIMESTAMP = 7, OPAQUE_DATE = 10, OPAQUE_TIME = 11, OPAQUE_DATETIME = 12,
-       OPAQUE_NEWDECIMAL = 246 };
+enum {
+    OPAQUE_TIMESTAMP = 7,
+    OPAQUE_DATE = 10,
+    OPAQUE_TIME = 11,
+    OPAQUE_DATETIME = 12,
+    OPAQUE_NEWDECIMAL = 246
+};
 
 struct json_view {
     const uint8_t *data;
@@ -125,8 +130,8 @@ static bool json_length(struct json_view *v, size_t *out)
     return false;
 }
 
-static enum err_code json_base64(unsigned type, const uint8_t *data, size_t len,
-                                 struct strbuf *out, struct err *err)
+static enum err_code json_base64(unsigned type, const uint8_t *data, size_t len, struct strbuf *out,
+                                 struct err *err)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     enum err_code rc = strbuf_reserve(out, len / 3 * 4 + 40 + len / 54, err);
@@ -305,8 +310,7 @@ static enum err_code json_members(const struct json_container *c, unsigned depth
         if (i > 0)
             rc = json_add(out, ", ", 2, err);
         if (!rc && c->object) {
-            rc = json_key(c, i, &key) ? json_quoted(key.data, key.len, out, err)
-                                      : json_broken(err);
+            rc = json_key(c, i, &key) ? json_quoted(key.data, key.len, out, err) : json_broken(err);
             if (!rc)
                 rc = json_add(out, ": ", 2, err);
         }
@@ -318,9 +322,9 @@ static enum err_code json_members(const struct json_container *c, unsigned depth
 
 static size_t json_fixed(unsigned type)
 {
-    static const uint8_t sizes[] = {[JSON_LITERAL] = 1, [JSON_INT16] = 2,  [JSON_UINT16] = 2,
-                                    [JSON_INT32] = 4,   [JSON_UINT32] = 4, [JSON_INT64] = 8,
-                                    [JSON_UINT64] = 8,  [JSON_DOUBLE] = 8};
+    static const uint8_t sizes[] = {
+        [JSON_LITERAL] = 1, [JSON_INT16] = 2, [JSON_UINT16] = 2, [JSON_INT32] = 4,
+        [JSON_UINT32] = 4,  [JSON_INT64] = 8, [JSON_UINT64] = 8, [JSON_DOUBLE] = 8};
 
     return type < sizeof(sizes) ? sizes[type] : 0;
 }
@@ -357,8 +361,7 @@ static enum err_code json_value(unsigned type, struct json_view v, unsigned dept
     }
 }
 
-enum err_code json_binary_text(const uint8_t *data, size_t len, struct strbuf *out,
-                               struct err *err)
+enum err_code json_binary_text(const uint8_t *data, size_t len, struct strbuf *out, struct err *err)
 {
     if (len == 0)
         return json_add(out, "null", 4, err);

@@ -157,8 +157,8 @@ size_t decimal_bytes(unsigned precision, unsigned scale)
     if (precision == 0 || precision > 81 || scale > precision || scale > 38)
         return 0;
     whole = precision - scale;
-    return whole / DIGITS_GROUP * 4 + group_bytes[whole % DIGITS_GROUP] +
-           scale / DIGITS_GROUP * 4 + group_bytes[scale % DIGITS_GROUP];
+    return whole / DIGITS_GROUP * 4 + group_bytes[whole % DIGITS_GROUP] + scale / DIGITS_GROUP * 4 +
+           group_bytes[scale % DIGITS_GROUP];
 }
 
 static bool group_read(const uint8_t **data, unsigned digits, uint32_t flip, bool first,

@@ -141,17 +141,30 @@ static enum err_code query_cut(struct err *err)
     return err_set(err, ERR_BINLOG_EVENT, "a Query event is cut or changed");
 }
 
-enum { VAR_FLAGS2 = 0, VAR_SQL_MODE = 1, VAR_CATALOG = 2, VAR_CHARSET = 4, VAR_TIME_ZONE = 5,
-       VAR_CATALOG_NZ = 6, VAR_CHARSET_DB = 8, VAR_INVOKER = 11, VAR_UPDATED_DBS = 12 };
+enum {
+    VAR_FLAGS2 = 0,
+    VAR_SQL_MODE = 1,
+    VAR_CATALOG = 2,
+    VAR_CHARSET = 4,
+    VAR_TIME_ZONE = 5,
+    VAR_CATALOG_NZ = 6,
+    VAR_CHARSET_DB = 8,
+    VAR_INVOKER = 11,
+    VAR_UPDATED_DBS = 12
+};
 
 /* Bytes of those that have a fixed length; 0: others. */
 static size_t variable_fixed(unsigned code)
 {
-    static const uint8_t sizes[256] = {
-        [VAR_FLAGS2] = 4, [VAR_SQL_MODE] = 8, [3] = 4,  [VAR_CHARSET] = 6, [7] = 2,
-        [VAR_CHARSET_DB] = 2, [9] = 8,        [10] = 4, [13] = 3,          [16] = 1,
-        [17] = 8,         [18] = 2,           [19] = 1, [20] = 1,          [128] = 3,
-        [129] = 8,        [130] = 2};
+    static const uint8_t sizes[256] = {[VAR_FLAGS2] = 4, [VAR_SQL_MODE] = 8,
+                                       [3] = 4,          [VAR_CHARSET] = 6,
+                                       [7] = 2,          [VAR_CHARSET_DB] = 2,
+                                       [9] = 8,          [10] = 4,
+                                       [13] = 3,         [16] = 1,
+                                       [17] = 8,         [18] = 2,
+                                       [19] = 1,         [20] = 1,
+                                       [128] = 3,        [129] = 8,
+                                       [130] = 2};
 
     return sizes[code & 0xff];
 }
@@ -183,8 +196,7 @@ static size_t variable_size(unsigned code, const uint8_t *at, size_t left)
     return 0;
 }
 
-static void variable_take(unsigned code, const uint8_t *at, size_t size,
-                          struct binlog_statement *s)
+static void variable_take(unsigned code, const uint8_t *at, size_t size, struct binlog_statement *s)
 {
     if (code == VAR_FLAGS2) {
         s->flags2 = bytes_le32(at);

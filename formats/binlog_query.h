@@ -41,10 +41,9 @@ struct binlog_statement {
 
 /* What a statement does, by its first words; comments are passed over, version comments are not. */
 enum binlog_statement_kind binlog_statement_kind(const char *text, size_t len);
-/* The Query or Query_compressed event in data[0..len), header included, without checksum. `unpacked`
- * takes the text of a compressed one. ERR_BINLOG_EVENT: it is cut. */
-MUST_CHECK enum err_code binlog_query_read(const uint8_t *data, size_t len,
-                                           struct strbuf *unpacked, struct binlog_statement *,
-                                           struct err *err);
+/* The Query or Query_compressed event in data[0..len), header included, without checksum.
+ * `unpacked` takes the text of a compressed one. ERR_BINLOG_EVENT: it is cut. */
+MUST_CHECK enum err_code binlog_query_read(const uint8_t *data, size_t len, struct strbuf *unpacked,
+                                           struct binlog_statement *, struct err *err);
 
 #endif

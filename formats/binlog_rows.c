@@ -75,9 +75,8 @@ static size_t rows_id_bytes(unsigned type, const struct binlog_format *format)
     return format->post_header[type] == 6 ? 4 : 6;
 }
 
-enum err_code binlog_rows_table(const uint8_t *data, size_t len,
-                                const struct binlog_format *format, uint64_t *id, uint16_t *flags,
-                                struct err *err)
+enum err_code binlog_rows_table(const uint8_t *data, size_t len, const struct binlog_format *format,
+                                uint64_t *id, uint16_t *flags, struct err *err)
 {
     const size_t bytes = rows_id_bytes(data[4], format);
 
@@ -150,8 +149,8 @@ enum err_code binlog_uncompress(const uint8_t *data, size_t len, struct strbuf *
     if (rc)
         return rc;
     out->len = plain;
-    if (uncompress((Bytef *)out->str, &plain, data + 1 + len_bytes,
-                   (uLong)(len - 1 - len_bytes)) != Z_OK ||
+    if (uncompress((Bytef *)out->str, &plain, data + 1 + len_bytes, (uLong)(len - 1 - len_bytes)) !=
+            Z_OK ||
         plain != out->len)
         return rows_cut(err);
     out->str[plain] = '\0';

@@ -1,14 +1,14 @@
 /* formats/binlog_rows.h: the rows of a Write_rows, Update_rows or Delete_rows event, one by one.
  *
- * Memory: one row's cells, and what an event of MariaDB's log_bin_compress unpacks to. One thread at
- * a time. */
+ * Memory: one row's cells, and what an event of MariaDB's log_bin_compress unpacks to. One thread
+ * at a time. */
 #ifndef FERRY_FORMATS_BINLOG_ROWS_H
 #define FERRY_FORMATS_BINLOG_ROWS_H
 
 #include "common/mysql/row_change.h"
 #include "formats/binlog_table.h"
 
-#define ROWS_FLAG_STATEMENT_END 0x0001  /* last event of a statement */
+#define ROWS_FLAG_STATEMENT_END 0x0001   /* last event of a statement */
 #define ROWS_FLAG_NO_FOREIGN_KEYS 0x0002 /* the session had foreign_key_checks=0 */
 #define ROWS_FLAG_RELAXED_UNIQUE 0x0004  /* the session had unique_checks=0 */
 

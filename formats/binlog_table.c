@@ -141,8 +141,7 @@ static enum err_code table_columns(struct binlog_table *t, struct table_input *i
 }
 
 /* Kind, length, value, until the end. Kinds that are not known are passed over: they only add. */
-static enum err_code table_optional(struct binlog_table *t, struct table_input *in,
-                                    struct err *err)
+static enum err_code table_optional(struct binlog_table *t, struct table_input *in, struct err *err)
 {
     while (in->at < in->end) {
         const uint8_t kind = *in->at++;
@@ -162,9 +161,8 @@ static enum err_code table_optional(struct binlog_table *t, struct table_input *
     return ERR_OK;
 }
 
-enum err_code binlog_table_read(const uint8_t *data, size_t len,
-                                const struct binlog_format *format, struct binlog_table **out,
-                                struct err *err)
+enum err_code binlog_table_read(const uint8_t *data, size_t len, const struct binlog_format *format,
+                                struct binlog_table **out, struct err *err)
 {
     const size_t id_bytes = format->post_header[EVENT_TABLE_MAP] == 6 ? 4 : 6;
     struct table_input in = {data + BINLOG_HEADER, data + len};
@@ -208,8 +206,7 @@ bool binlog_table_same(const struct binlog_table *a, const struct binlog_table *
         (a->signs_len && memcmp(a->signs, b->signs, a->signs_len) != 0))
         return false;
     for (unsigned i = 0; i < a->column_count; i++)
-        if (a->columns[i].type != b->columns[i].type ||
-            a->columns[i].meta != b->columns[i].meta)
+        if (a->columns[i].type != b->columns[i].type || a->columns[i].meta != b->columns[i].meta)
             return false;
     return true;
 }

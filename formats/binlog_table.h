@@ -29,7 +29,7 @@ struct binlog_label {
 struct binlog_column {
     const struct column *def;
     cell_decode_fn *decode;
-    const struct charset_map *map; /* NULL: the bytes are what a SELECT gives */
+    const struct charset_map *map;     /* NULL: the bytes are what a SELECT gives */
     const struct binlog_label *labels; /* of ENUM and SET */
     unsigned label_count;
     uint8_t type;         /* as in the event; the real one for CHAR, ENUM and SET */

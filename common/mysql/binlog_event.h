@@ -98,7 +98,7 @@ struct binlog_format {
     uint32_t created; /* seconds; 0: the file was begun by a rotation, not by a start */
     bool checksum;    /* events end in a CRC32 */
     bool mariadb;
-    unsigned version;       /* MMmmpp, as in flavour.h; 0: not understood */
+    unsigned version;         /* MMmmpp, as in flavour.h; 0: not understood */
     uint8_t post_header[256]; /* bytes behind the common header, by type; 0: unknown or none */
 };
 

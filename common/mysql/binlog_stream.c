@@ -78,18 +78,21 @@ static enum err_code stream_session(struct stream *s, const struct binlog_start 
                                     struct err *err)
 {
     const bool mariadb = s->flavour.vendor == VENDOR_MARIADB;
-    const uint64_t heartbeat =
-        UINT64_C(1000000) * (s->config.heartbeat_ms ? s->config.heartbeat_ms : HEARTBEAT_DEFAULT_MS);
+    const uint64_t heartbeat = UINT64_C(1000000) * (s->config.heartbeat_ms ? s->config.heartbeat_ms
+                                                                           : HEARTBEAT_DEFAULT_MS);
     struct strbuf sql = {0};
     enum err_code rc = ERR_OK;
 
     /* A server that sums its events sends them only to those who say that they know sums. */
     if (stream_knows_sums(s))
-        rc = stream_set(s, "SET @master_binlog_checksum = 'CRC32', "
-                           "@source_binlog_checksum = 'CRC32'", true, err);
+        rc = stream_set(s,
+                        "SET @master_binlog_checksum = 'CRC32', "
+                        "@source_binlog_checksum = 'CRC32'",
+                        true, err);
     s->format = (struct binlog_format){.checksum = stream_knows_sums(s), .mariadb = mariadb};
-    strbuf_addf(&sql, "SET @master_heartbeat_period = %" PRIu64
-                      ", @source_heartbeat_period = %" PRIu64, heartbeat, heartbeat);
+    strbuf_addf(&sql,
+                "SET @master_heartbeat_period = %" PRIu64 ", @source_heartbeat_period = %" PRIu64,
+                heartbeat, heartbeat);
     if (!rc)
         rc = stream_set(s, strbuf_str(&sql), true, err);
     if (!rc && mariadb)
@@ -243,8 +246,9 @@ static enum err_code stream_reopen(struct binlog_source *base, const struct binl
     s->flavour = *conn_flavour(s->conn);
     if (s->flavour.vendor == VENDOR_TIDB)
         rc = err_set(err, ERR_SERVER_UNSUPPORTED, "TiDB has no binlog that can be read");
-    if (!rc && at->gtids && gtid_set_kind(at->gtids) !=
-                                (s->flavour.vendor == VENDOR_MARIADB ? GTID_MARIADB : GTID_MYSQL))
+    if (!rc && at->gtids &&
+        gtid_set_kind(at->gtids) !=
+            (s->flavour.vendor == VENDOR_MARIADB ? GTID_MARIADB : GTID_MYSQL))
         rc = err_set(err, ERR_USAGE, "the GTID set is not of the source's kind, %s",
                      vendor_name(s->flavour.vendor));
     if (!rc)

@@ -34,8 +34,8 @@ bool wire_register(MYSQL *mysql, uint32_t server_id)
     put(&packet, 0, 2); /* port */
     put(&packet, 0, 4); /* rank */
     put(&packet, 0, 4); /* the source's id: it fills it in */
-    sent = mysql->methods->db_command(mysql, COM_REGISTER_SLAVE, packet.str, packet.len, 1, NULL) ==
-           0;
+    sent =
+        mysql->methods->db_command(mysql, COM_REGISTER_SLAVE, packet.str, packet.len, 1, NULL) == 0;
     strbuf_release(&packet);
     return sent && mysql_net_read_packet(mysql) != packet_error;
 }

@@ -22,8 +22,9 @@ struct charset_map {
     struct charset_map *sibling;
     char *name;
     enum map_kind kind;
-    bool ascii; /* bytes below 0x80 are themselves */
-    bool four;  /* gb18030: the supplementary planes are a formula */
+    bool ascii;   /* bytes below 0x80 are themselves */
+    bool several; /* characters may have more than one byte */
+    bool four;    /* gb18030: the supplementary planes are a formula */
     struct map_node *root;
 };
 struct charset_maps {
@@ -43,9 +44,11 @@ static const struct map_range ranges[] = {
     {"gbk", {0x81, 0x40}, {0xfe, 0xfe}},
     {"gb2312", {0xa1, 0xa1}, {0xf7, 0xfe}},
     {"euckr", {0x81, 0x41}, {0xfe, 0xfe}},
-    {"ujis", {0x8e, 0xa1}, {0xfe, 0xfe}},
+    {"ujis", {0x8e, 0xa1}, {0x8e, 0xfe}},
+    {"ujis", {0xa1, 0xa1}, {0xfe, 0xfe}},
     {"ujis", {0x8f, 0xa1, 0xa1}, {0x8f, 0xfe, 0xfe}},
-    {"eucjpms", {0x8e, 0xa1}, {0xfe, 0xfe}},
+    {"eucjpms", {0x8e, 0xa1}, {0x8e, 0xfe}},
+    {"eucjpms", {0xa1, 0xa1}, {0xfe, 0xfe}},
     {"eucjpms", {0x8f, 0xa1, 0xa1}, {0x8f, 0xfe, 0xfe}},
     {"gb18030", {0x81, 0x40}, {0xfe, 0xfe}},
     {"gb18030", {0x81, 0x30, 0x81, 0x30}, {0x84, 0x39, 0xfe, 0x39}},
@@ -106,9 +109,9 @@ static bool map_known(const char *charset, enum map_kind *kind)
         const char *name;
         enum map_kind kind;
     } known[] = {
-        {"utf8mb4", MAP_PLAIN}, {"utf8mb3", MAP_PLAIN},     {"utf8", MAP_PLAIN},
-        {"ascii", MAP_PLAIN},   {"binary", MAP_PLAIN},      {"ucs2", MAP_UCS2},
-        {"utf16", MAP_UTF16},   {"utf16le", MAP_UTF16LE},   {"utf32", MAP_UTF32},
+        {"utf8mb4", MAP_PLAIN}, {"utf8mb3", MAP_PLAIN},   {"utf8", MAP_PLAIN},
+        {"ascii", MAP_PLAIN},   {"binary", MAP_PLAIN},    {"ucs2", MAP_UCS2},
+        {"utf16", MAP_UTF16},   {"utf16le", MAP_UTF16LE}, {"utf32", MAP_UTF32},
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -134,6 +137,18 @@ static void map_put(struct charset_map *map, const uint8_t *seq, unsigned len, c
     to = &n->text[seq[len - 1]];
     memcpy(to->bytes, text, text_len);
     to->len = (uint8_t)text_len;
+}
+
+/* MySQL answers NULL to bytes that are no text of the set, MariaDB '?' for each of them. */
+static bool map_is_character(const struct charset_map *map, const uint8_t *seq, unsigned len,
+                             const char *text, size_t text_len)
+{
+    const uint8_t first = text_len ? (uint8_t)*text : 0;
+    const size_t one = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+
+    if (text_len != one) /* none; or two: a sequence of one byte and another */
+        return false;
+    return len > 1 || !map->several || *text != '?' || *seq == '?';
 }
 
 /* Asks for the sequences prefix+[from, to]: NULL for what is no character of the set. */
@@ -162,9 +177,7 @@ static enum err_code map_ask(struct charset_map *map, struct conn *c, uint8_t *s
         rc = err_set(err, ERR_SERVER_UNSUPPORTED, "the server does not tell its character map");
     for (unsigned i = 0; !rc && i < row.count; i++) {
         seq[len - 1] = (uint8_t)(range[0] + i);
-        /* Two characters: the sequence is one of one byte and another. */
-        if (row.cell[i] && row.len[i] > 0 && row.len[i] <= 4 &&
-            ((uint8_t)row.cell[i][0] >= 0x80 || row.len[i] == 1))
+        if (row.cell[i] && map_is_character(map, seq, len, row.cell[i], row.len[i]))
             map_put(map, seq, len, row.cell[i], row.len[i]);
     }
     result_free(r);
@@ -206,6 +219,8 @@ static enum err_code map_load(struct charset_map *map, struct conn *c, struct er
     enum err_code rc;
 
     map->root = xcalloc(1, sizeof(*map->root));
+    for (size_t i = 0; i < RANGES; i++)
+        map->several = map->several || strcasecmp(ranges[i].charset, map->name) == 0;
     rc = map_ask(map, c, seq, 1, bytes, err);
     for (size_t i = 0; !rc && i < RANGES; i++)
         if (strcasecmp(ranges[i].charset, map->name) == 0)

@@ -1,10 +1,11 @@
-/* common/mysql/charset_map.h: text of any character set of a server to UTF-8, as that server does it.
+/* common/mysql/charset_map.h: text of any character set of a server to UTF-8, as that server does
+ * it.
  *
- * iconv's and other people's tables differ from the server's in a few characters, and a row from the
- * binlog must be the same bytes that a SELECT gives. So the map of a character set is asked of the
- * source once, character by character, and kept. Characters without a Unicode equal become '?', as
- * in a SELECT. The sets of Unicode itself need no map. One thread at a time while maps are loaded;
- * a map that was found is read-only. */
+ * iconv's and other people's tables differ from the server's in a few characters, and a row from
+ * the binlog must be the same bytes that a SELECT gives. So the map of a character set is asked of
+ * the source once, character by character, and kept. Characters without a Unicode equal become '?',
+ * as in a SELECT. The sets of Unicode itself need no map. One thread at a time while maps are
+ * loaded; a map that was found is read-only. */
 #ifndef FERRY_MYSQL_CHARSET_MAP_H
 #define FERRY_MYSQL_CHARSET_MAP_H
 

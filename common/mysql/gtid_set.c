@@ -211,8 +211,8 @@ void gtid_set_text(const struct gtid_set *set, struct strbuf *out)
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct member *m = &set->members[i];
-        const bool same = i > 0 && set->kind == GTID_MYSQL &&
-                          memcmp(m->id.uuid, m[-1].id.uuid, GTID_UUID) == 0;
+        const bool same =
+            i > 0 && set->kind == GTID_MYSQL && memcmp(m->id.uuid, m[-1].id.uuid, GTID_UUID) == 0;
 
         if (i > 0 && !same)
             strbuf_addch(out, ',');
