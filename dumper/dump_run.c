@@ -159,6 +159,8 @@ static enum err_code run_epoch(struct dump_run *run, struct err *err)
         .log_pos = run->position.offset,
         .gtid = run->position.file && run->position.gtid ? xstrdup(run->position.gtid) : NULL,
         .at_us = clock_utc_us(),
+        .boot = run->boot ? xstrdup(run->boot) : NULL,
+        .log_id = dumper_log_id(run),
         .tables = run->plan.table_total,
         .data_bytes = run->plan.bytes,
         .lock_us = run->held.kind ? 0 : run->lock_us};
@@ -292,6 +294,14 @@ static enum err_code run_changes(struct dump_run *run, enum err_code lost, struc
     return rc;
 }
 
+static enum err_code run_other_place(struct dump_run *run, struct err *err)
+{
+    enum err_code rc = position_read(run->control, &run->position, err);
+
+    run->consistency = run->ledger->first.consistency;
+    return rc ? rc : dumper_same_position(run, err);
+}
+
 /* Snapshot and rows; without any table that is not finished there is nothing to be consistent
  * with. */
 static enum err_code run_data(struct dump_run *run, struct dump_report *report, struct err *err)
@@ -309,11 +319,15 @@ static enum err_code run_data(struct dump_run *run, struct dump_report *report, 
         if (!rc)
             rc = dumper_changes_begin(run, err);
         if (!rc)
+            dumper_boot_read(run);
+        if (!rc)
             rc = dumper_snapshot(run, err);
         if (!rc)
             rc = run_epoch(run, err);
     } else {
         run->epoch = run->ledger->epochs;
+        if (run->other_server) /* what is missing of definitions comes from there */
+            rc = run_other_place(run, err);
     }
     report->plan_us += clock_mono_us() - since - run->lock_us;
     since = clock_mono_us();
@@ -393,6 +407,8 @@ void dumper_let_go(struct dump_run *run)
     free(run->source_id);
     run->source_id = NULL;
     run->left_out = 0;
+    free(run->boot);
+    run->boot = NULL;
     run->lost = (struct err)ERR_INIT;
 }
 

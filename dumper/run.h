@@ -49,7 +49,9 @@ struct dump_run {
     struct conn *control; /* the main thread's */
     struct flavour flavour;
     struct source_identity identity;
-    char *source_id; /* tells servers apart, for the record */
+    bool other_server; /* than the dump was begun from; its position decides */
+    char *boot;        /* of the server, as in struct epoch_record */
+    char *source_id;   /* tells servers apart, for the record */
     struct lease *lease;
     struct manifest *manifest;
     struct plan plan;
@@ -111,10 +113,19 @@ MUST_CHECK enum err_code dumper_look(const struct dump_run *run, struct err *err
 MUST_CHECK enum err_code dumper_resume(struct dump_run *run, struct err *err);
 /* In the same run, behind an epoch that was lost: the ledger is read anew. */
 MUST_CHECK enum err_code dumper_read_back(struct dump_run *run, struct err *err);
-/* The source is the server of the earlier runs. */
-MUST_CHECK enum err_code dumper_same_source(const struct dump_run *run, struct err *err);
+
+/* ---- moved.c ---- */
+/* The source is the server of the earlier runs, or may be another one of the same GTIDs
+ * (run->other_server): ERR_DUMP_MOVED. */
+MUST_CHECK enum err_code dumper_same_source(struct dump_run *run, struct err *err);
 /* A new snapshot may join those of earlier epochs: ERR_DUMP_MOVED. After run->position is read. */
 MUST_CHECK enum err_code dumper_same_position(struct dump_run *run, struct err *err);
+/* For the epoch's record: into run->boot, before the position is read; and of the binlog file that
+ * run->position is in (the caller's, NULL: not to be had). */
+void dumper_boot_read(struct dump_run *run);
+char *dumper_log_id(struct dump_run *run);
+
+/* ---- resume.c again ---- */
 char *dumper_options(const struct dump_config *config);
 
 /* ---- files.c: the listing ---- */

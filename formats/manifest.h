@@ -53,6 +53,9 @@ struct epoch_record {
     char *log_file; /* NULL: no binlog */
     uint64_t log_pos;
     char *gtid;
+    char *boot;   /* when the server was started, when its status was flushed, how often RESET was
+                     said;   NULL: not known */
+    char *log_id; /* hash of the first events of log_file; NULL: not known */
     int64_t at_us;
     char **replica;         /* the source is a replica itself: 5 texts a channel, see metadata.h */
     unsigned replica_count; /* texts */

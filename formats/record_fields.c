@@ -46,6 +46,8 @@ static const struct record_field epoch_fields[] = {
     F(epoch, log_pos, FIELD_U64),
     F(epoch, gtid, FIELD_TEXT_OPT),
     F(epoch, at_us, FIELD_TIME),
+    F(epoch, boot, FIELD_TEXT_OPT),
+    F(epoch, log_id, FIELD_TEXT_OPT),
     F_LIST(epoch, replica, FIELD_NAMES, replica_count),
     F(epoch, tables, FIELD_U64_OPT),
     F(epoch, data_bytes, FIELD_U64_OPT),

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 
 import compare
 import data
@@ -191,6 +192,26 @@ def test_continued_dump_keeps_what_is_durable(t):
         target = t.own_server("tidb")
         ferry.run(*load_args(target, out)).must()
         compare.same_database(source, target, db)
+
+
+def test_what_is_read_again(t):
+    """Killed at a random moment: without a record are only the files of the last 2 s, and what each worker was at."""
+    source, db = make_source(t, "mariadb")
+    out = t.path("d")
+    threads, again = 4, []
+    for _ in range(2):
+        shutil.rmtree(out, ignore_errors=True)
+        r = ferry.run_killed(t.random.uniform(3.5, 5), *dump_args(source, db, out), program=ferry.fault_binary(),
+                             env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:0.4"})
+        killed = time.time()
+        assert r.status == -signal.SIGKILL, r
+        known = {c["path"] for c in ferry.manifest(out) if kind_of(c) == "chunk" and c.get("rows")}
+        files = {n: os.stat(os.path.join(out, n)).st_mtime for n in os.listdir(out) if n.endswith(".sql.zst") and "schema" not in n}
+        lost = [n for n in files if n not in known and killed - files[n] > 2.0 + 0.7]
+        again.append(len(files) - len(known & set(files)))
+        assert known and len(lost) <= threads, (lost, killed, files)
+    t.say("finished files to be read again: %s" % again)
+    ferry.run(*dump_args(source, db, out)).must()
 
 
 def test_source_moved_between_runs(t):
