@@ -124,8 +124,8 @@ static bool about_to_begin(struct load_run *run)
     struct lease_view owner = {0};
     struct err ignored = ERR_INIT;
 
-    return waits(run) && lease_view_read(run->input, LOCK_FILE, &owner, &ignored) == ERR_OK && owner.held &&
-           !owner.gone;
+    return waits(run) && lease_view_read(run->input, LOCK_FILE, &owner, &ignored) == ERR_OK &&
+           owner.held && !owner.gone;
 }
 
 enum err_code unfinished_open(struct load_run *run, struct err *err)

@@ -13,7 +13,7 @@ MUST_CHECK enum err_code restart_fence(struct conn *c, const struct state *s, ui
 /* TRUNCATE TABLE. */
 MUST_CHECK enum err_code restart_empty(struct conn *c, const char *db, const char *name,
                                        struct err *err);
-/* Removes the progress of the table's chunks. */
+/* Removes the progress of the table's chunks, and what was recorded of their rows. */
 MUST_CHECK enum err_code restart_forget(struct conn *c, const struct state *s, uint64_t table,
                                         struct err *err);
 
