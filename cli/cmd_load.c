@@ -7,9 +7,12 @@
 #include "common/mysql/ident.h"
 #include "loader/load.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define WAIT_US ((uint64_t)300 * 1000000)
 
@@ -23,12 +26,23 @@ struct load_opts {
     int if_exists, path, on_conflict, identical, on_bad_value;
     bool check_conflicts;
     bool case_sensitive, no_data, no_schemas, no_views, resume, dry_run;
+    struct opt_list renames, session;
+    int convert, spatial, object_error, indexes, foreign_keys, definer, programs;
+    const char *programs_file;
+    bool yes, analyze, skip_binlog;
 };
 
-static const char *const if_exists_words[] = {"append", "stop", NULL};
 static const char *const on_conflict_words[] = {"error", "ignore", "replace", NULL};
 static const char *const identical_words[] = {"conflict", "ok", NULL};
 static const char *const on_bad_value_words[] = {"error", "skip", NULL};
+static const char *const if_exists_words[] = {"append", "stop", "truncate", "drop", NULL};
+static const char *const convert_words[] = {"run", "report", NULL};
+static const char *const spatial_words[] = {"refuse", "bytes", NULL};
+static const char *const object_error_words[] = {"skip", "stop", NULL};
+static const char *const indexes_words[] = {"auto", "now", "after", NULL};
+static const char *const foreign_keys_words[] = {"check", "add", "none", NULL};
+static const char *const definer_words[] = {"keep", "strip", NULL};
+static const char *const programs_words[] = {"create", "file", NULL};
 static const char *const path_words[] = {"auto", "insert", NULL};
 
 #define FIELD(f) offsetof(struct load_opts, f)
@@ -42,9 +56,10 @@ static const struct opt load_opts_table[] = {
      0, false},
     {"threads", 't', OPT_UINT, FIELD(threads), "N", "worker threads, one connection each (16)",
      NULL, 1, 256, false},
-    {"if-table-exists", 0, OPT_ENUM, FIELD(if_exists), "append|stop",
-     "what to do when a table is there already: add the rows, or stop (append)", if_exists_words, 0,
-     0, false},
+    {"if-table-exists", 0, OPT_ENUM, FIELD(if_exists), "append|stop|truncate|drop",
+     "what to do when a table is there already: add the rows, stop, empty it first, or create it "
+     "anew; the last two ask, or want --yes (append)",
+     if_exists_words, 0, 0, false},
     {"on-conflict", 0, OPT_ENUM, FIELD(on_conflict), "error|ignore|replace",
      "when a row's primary or unique key is there already: stop, keep the existing row, or put the "
      "incoming one in its place; each on record (error)",
@@ -86,8 +101,49 @@ static const struct opt load_opts_table[] = {
     {"resume", 0, OPT_BOOL, FIELD(resume), NULL,
      "go on with an unfinished load (yes; --no-resume refuses)", NULL, 0, 0, false},
     {"dry-run", 0, OPT_BOOL, FIELD(dry_run), NULL, "print what would be done", NULL, 0, 0, false},
+    {"yes", 0, OPT_BOOL, FIELD(yes), NULL, "do not ask", NULL, 0, 0, false},
+    {"rename", 0, OPT_LIST, FIELD(renames), "FROM=TO",
+     "other names on the target, repeatable: 'shop.*=shop2.*', 'shop.t=shop2.u'", NULL, 0, 0,
+     false},
+    {"convert", 0, OPT_ENUM, FIELD(convert), "run|report",
+     "report: print what changes in the definitions for this target, and stop (run)", convert_words,
+     0, 0, false},
+    {"spatial", 0, OPT_ENUM, FIELD(spatial), "refuse|bytes",
+     "spatial columns on TiDB: leave their tables out, or LONGBLOB with SRID and WKB (refuse)",
+     spatial_words, 0, 0, false},
+    {"on-object-error", 0, OPT_ENUM, FIELD(object_error), "skip|stop",
+     "what to do when an object cannot be created: load the others, exit status 6, or stop (skip)",
+     object_error_words, 0, 0, false},
+    {"indexes", 0, OPT_ENUM, FIELD(indexes), "auto|now|after",
+     "non-unique indexes with the table or after its rows (auto: now)", indexes_words, 0, 0, false},
+    {"foreign-keys", 0, OPT_ENUM, FIELD(foreign_keys), "check|add|none",
+     "foreign keys after the rows: looked at row by row, not looked at, or left out (check)",
+     foreign_keys_words, 0, 0, false},
+    {"definer", 0, OPT_ENUM, FIELD(definer), "keep|strip",
+     "DEFINER of views, triggers, routines and events (keep)", definer_words, 0, 0, false},
+    {"programs", 0, OPT_ENUM, FIELD(programs), "create|file",
+     "triggers, routines and events: create them after the rows where the target has them, or only "
+     "write them to a file (create)",
+     programs_words, 0, 0, false},
+    {"programs-file", 0, OPT_STRING, FIELD(programs_file), "FILE",
+     "where those that are not created are written (ferry-programs-UUID.sql)", NULL, 0, 0, false},
+    {"analyze", 0, OPT_BOOL, FIELD(analyze), NULL, "ANALYZE TABLE at the end", NULL, 0, 0, false},
+    {"session", 0, OPT_LIST, FIELD(session), "'SET ...'",
+     "said on each connection to the target, repeatable; what exactness needs cannot be changed",
+     NULL, 0, 0, false},
+    {"skip-binlog", 0, OPT_BOOL, FIELD(skip_binlog), NULL,
+     "write nothing to the target's own binlog (SET sql_log_bin=0)", NULL, 0, 0, false},
     {.kind = OPT_END}};
 #undef FIELD
+
+static bool confirm_ask(void *ctx, const char *question)
+{
+    char answer[16] = "";
+
+    (void)ctx;
+    (void)fprintf(stderr, "%s\nGo on? (yes/no) ", question);
+    return fgets(answer, sizeof answer, stdin) && strncmp(answer, "yes", 3) == 0;
+}
 
 static enum err_code config_check(const struct load_opts *o, struct load_config *config,
                                   struct err *err)
@@ -100,6 +156,15 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         return err_set(err, ERR_USAGE,
                        "--check-conflicts reads the rows: it does not go with "
                        "--no-data or --dry-run");
+    if (o->if_exists == IF_EXISTS_DROP && o->no_schemas)
+        return err_set(err, ERR_USAGE, "--if-table-exists drop and --no-schemas contradict");
+    if (o->if_exists == IF_EXISTS_TRUNCATE && o->no_data)
+        return err_set(err, ERR_USAGE,
+                       "--if-table-exists truncate and --no-data would leave the tables empty");
+    if (o->if_exists >= IF_EXISTS_TRUNCATE && !o->yes && !o->dry_run && !isatty(STDIN_FILENO))
+        return err_set(err, ERR_USAGE,
+                       "--if-table-exists %s destroys rows on the target: say --yes with it",
+                       if_exists_words[o->if_exists]);
     *config = (struct load_config){
         .filters = o->filters.items,
         .filter_count = o->filters.count,
@@ -107,7 +172,7 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .threads = o->threads,
         .batch_bytes = o->batch_bytes,
         .batch_rows = o->batch_rows,
-        .if_exists = o->if_exists == 0 ? IF_EXISTS_APPEND : IF_EXISTS_STOP,
+        .if_exists = (enum load_if_exists)o->if_exists,
         .path = o->path == 0 ? LOAD_PATH_AUTO : LOAD_PATH_INSERT,
         .on_conflict = (enum load_on_conflict)o->on_conflict,
         .identical_ok = o->identical == 1,
@@ -123,6 +188,17 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .wait_us = o->wait_us,
         .input_time_zone = o->input_time_zone,
         .dry_run = o->dry_run,
+        .renames = o->renames.items,
+        .rename_count = o->renames.count,
+        .convert = (enum load_convert)o->convert,
+        .spatial_bytes = o->spatial == 1,
+        .object_error = (enum load_object_error)o->object_error,
+        .indexes = (enum load_indexes)o->indexes,
+        .foreign_keys = (enum load_foreign_keys)o->foreign_keys,
+        .strip_definers = o->definer == 1,
+        .programs_to_file = o->programs == 1,
+        .analyze = o->analyze,
+        .confirm = o->yes ? NULL : confirm_ask,
     };
     return ERR_OK;
 }
@@ -177,6 +253,50 @@ static void conflicts_print(const struct load_report *r)
     strbuf_release(&name);
 }
 
+/* What was changed for the target, and what is not there. */
+static void objects_print(const struct load_report *r)
+{
+    uint64_t changes = r->changes[0] + r->changes[1] + r->changes[2] + r->changes[3];
+
+    if (changes > 0)
+        (void)printf("definitions changed for the target: %" PRIu64
+                     " the same in other words, %" PRIu64 " that may behave otherwise, %" PRIu64
+                     " losses, %" PRIu64
+                     " that the target cannot have (--convert report lists them)\n",
+                     r->changes[0], r->changes[1], r->changes[2], r->changes[3]);
+    if (r->objects_failed > 0)
+        (void)printf("left out, since they could not be created: %" PRIu64
+                     "; the same command tries them again\n",
+                     r->objects_failed);
+}
+
+/* Triggers, routines and events that were not created, for the mysql client. */
+static enum err_code programs_write(const struct load_opts *o, const struct load_report *r,
+                                    struct err *err)
+{
+    struct strbuf path = {0};
+    FILE *f;
+    bool good;
+
+    if (r->programs.len == 0)
+        return ERR_OK;
+    if (o->programs_file)
+        strbuf_addstr(&path, o->programs_file);
+    else
+        strbuf_addf(&path, "ferry-programs-%s.sql", r->uuid);
+    f = fopen(strbuf_str(&path), "w");
+    good = f && fwrite(r->programs.str, 1, r->programs.len, f) == r->programs.len;
+    good = f && fclose(f) == 0 && good;
+    if (!good)
+        (void)err_set_errno(err, ERR_IO, errno, "writing triggers, routines and events to '%s'",
+                            strbuf_str(&path));
+    else
+        log_event(LOG_WARN, "load.programs.written", F_STR("file", strbuf_str(&path)),
+                  F_STR("message", "triggers, routines and events that were not created"));
+    strbuf_release(&path);
+    return good ? ERR_OK : err->code;
+}
+
 /* The rows that stopped the load, each on its own line: to the log, where they are not lost with
  * -q. */
 static void refusals_print(const struct load_report *r)
@@ -189,6 +309,14 @@ static void refusals_print(const struct load_report *r)
         log_event(LOG_ERROR, "load.refused", F_STR("message", strbuf_str(&line)));
     }
     strbuf_release(&line);
+}
+
+/* --session and --skip-binlog: on each connection to the target. */
+static void session_add(const struct load_opts *o, struct server_url *url)
+{
+    for (size_t i = 0; i < o->session.count; i++)
+        server_url_add_session(url, o->session.items[i]);
+    url->skip_binlog = o->skip_binlog;
 }
 
 static enum err_code load_with(const struct load_opts *o, const struct server_opts *target,
@@ -209,6 +337,7 @@ static enum err_code load_with(const struct load_opts *o, const struct server_op
     rc = server_opts_resolve(target, "target", &url, err);
     if (rc)
         return rc;
+    session_add(o, &url);
     rc = store_open(o->input, false, &store, err);
     if (rc)
         goto out;
@@ -221,11 +350,15 @@ static enum err_code load_with(const struct load_opts *o, const struct server_op
         refusals_print(&report);
     if (!rc && !general->quiet && report.nothing_to_do)
         (void)puts("nothing to do: this dump has been loaded");
-    else if (!rc && !general->quiet && !o->dry_run)
+    else if (!rc && !general->quiet && !o->dry_run && config.convert == CONVERT_RUN) {
         report_print(&report);
+        objects_print(&report);
+    }
     if (!general->quiet && !o->dry_run)
         conflicts_print(&report);
-    if (!rc && (report.left_out || report.skipped))
+    if (!rc)
+        rc = programs_write(o, &report, err);
+    if (!rc && report.left_out + report.skipped + report.objects_failed > 0)
         ctx->exit_status = EXIT_LEFT_OUT;
 out:
     load_report_release(&report);

@@ -9,12 +9,23 @@
 
 #include "common/base/pool.h"
 #include "common/base/progress.h"
+#include "common/base/strbuf.h"
 #include "common/mysql/server_url.h"
 #include "common/store/store.h"
 #include "common/target/report.h"
 
-enum load_if_exists { IF_EXISTS_APPEND, IF_EXISTS_STOP };
 enum load_on_conflict { ON_CONFLICT_ERROR, ON_CONFLICT_IGNORE, ON_CONFLICT_REPLACE };
+enum load_if_exists { IF_EXISTS_APPEND, IF_EXISTS_STOP, IF_EXISTS_TRUNCATE, IF_EXISTS_DROP };
+enum load_convert { CONVERT_RUN, CONVERT_REPORT /* print the changes of definitions and stop */ };
+enum load_object_error { OBJECT_ERROR_SKIP, OBJECT_ERROR_STOP };
+enum load_indexes { INDEXES_AUTO, INDEXES_NOW, INDEXES_AFTER };
+enum load_foreign_keys {
+    FOREIGN_KEYS_CHECK,
+    FOREIGN_KEYS_ADD /* not looked at */,
+    FOREIGN_KEYS_NONE
+};
+/* Asked before tables of the target are emptied or dropped; false: no. */
+typedef bool load_confirm_fn(void *ctx, const char *question);
 enum load_path { LOAD_PATH_AUTO, LOAD_PATH_INSERT /* never LOAD DATA LOCAL */ };
 
 struct load_config { /* const once load_run has it; strings are borrowed */
@@ -41,6 +52,18 @@ struct load_config { /* const once load_run has it; strings are borrowed */
     uint64_t wait_us; /* an unfinished dump that nobody writes is waited for so long; 0: an
                          unfinished dump is refused */
     bool dry_run;
+    const char *const *renames; /* rules of common/mysql/route.h */
+    size_t rename_count;
+    enum load_convert convert;
+    bool spatial_bytes; /* TiDB: spatial columns become LONGBLOB */
+    enum load_object_error object_error;
+    enum load_indexes indexes;
+    enum load_foreign_keys foreign_keys;
+    bool strip_definers;
+    bool programs_to_file; /* triggers, routines and events are not created */
+    bool analyze;
+    load_confirm_fn *confirm; /* NULL: yes */
+    void *confirm_ctx;
 };
 
 struct load_report_table {
@@ -59,7 +82,13 @@ struct load_report {
     uint64_t rows;     /* in the target when done, earlier runs included */
     uint64_t rows_now; /* written by this run */
     uint64_t raw_bytes, files, retries, careful_batches;
-    uint64_t left_out; /* tables whose rows the dump does without, by --on-table-error skip */
+    uint64_t left_out;       /* tables whose rows the dump does without, by --on-table-error skip */
+    uint64_t objects_failed; /* could not be created: left out */
+    uint64_t changes[4];     /* of definitions, by enum change_severity */
+    uint64_t keys_violated;  /* foreign keys for which rows lack their parents */
+    char uuid[37];           /* of the dump */
+    struct strbuf programs;  /* triggers, routines and events that are not created, with the reason:
+                                for the mysql client; empty: none */
     uint64_t schema_us, data_us, total_us;
     struct load_report_conflicts *conflicts; /* of the whole job, earlier runs included */
     size_t conflict_count;

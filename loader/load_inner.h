@@ -4,6 +4,8 @@
 
 #include "common/mysql/conn.h"
 #include "common/mysql/filter.h"
+#include "common/mysql/route.h"
+#include "common/schema/convert.h"
 #include "common/schema/model.h"
 #include "common/target/report.h"
 #include "common/target/state.h"
@@ -16,6 +18,12 @@
 #define LOAD_REFUSALS_MAX 100 /* kept for the report */
 #define LOAD_QUIET_TRIES 4    /* a step that needs more tries is worth a line in the log */
 
+enum load_clear { /* what has to be done to an object that is there before its rows come */
+                  CLEAR_NONE,
+                  CLEAR_TRUNCATE,
+                  CLEAR_DROP
+};
+
 struct stage_plan;
 struct refusals { /* the first of a batch or a run, for people; owned */
     struct refusal *items;
@@ -24,10 +32,15 @@ struct refusals { /* the first of a batch or a run, for people; owned */
 
 struct load_table { /* an object of the dump that the filter lets through */
     const struct dump_table *dump;
-    char *label;                /* db.name for messages */
+    const char *db, *name;      /* on the target; borrowed */
+    char *label;                /* db.name of the target, for messages */
+    char *key;                  /* its name as the target compares names; NULL: not known yet */
     const struct table *target; /* in run->target; NULL: not there */
     bool known;                 /* the state has a row of it from an earlier run */
     bool create;                /* by this run */
+    enum load_clear clear;      /* by this run, before `create` */
+    atomic_bool failed;         /* it could not be created: its rows are left out */
+    bool said;                  /* what changes in its definition */
     enum table_origin origin;
     uint64_t target_id;   /* tidb_table_id as the state has it; 0: none */
     uint64_t found_id;    /* tidb_table_id now; 0: none */
@@ -62,13 +75,17 @@ struct load_run {
     /* The plan: written by the main thread before workers start, then read-only (but for the
      * tables' atomic counters). */
     struct filter *filter;
+    struct route *route;
     struct dump *dump;
-    struct conn *conn; /* the main thread's */
+    struct flavour source; /* that the dump's definitions were made for */
+    struct conn *conn;     /* the main thread's */
     struct flavour flavour;
     struct state state;
     struct job_info job;
     struct schema *target;
-    bool fold_names; /* the target's names do not mind case */
+    bool fold_names;     /* the target's names do not mind case */
+    bool said_databases; /* what changes in their definitions */
+    bool asked;          /* the user has said yes to what is to be emptied or dropped */
     struct load_table *tables;
     size_t table_count;
     struct load_chunk *chunks; /* in the order of loading */
@@ -145,22 +162,82 @@ MUST_CHECK enum err_code worker_zone(const struct load_run *run, struct conn *c,
 /* ---- target.c ---- */
 /* Reads the target's tables of the dump's databases, all at once, and finds each picked one. */
 MUST_CHECK enum err_code target_read(struct load_run *run, struct err *err);
+/* Reads TiDB's ids of the tables that target_read has found. */
+MUST_CHECK enum err_code target_ids(struct load_run *run, struct err *err);
+/* No two picked objects would be one on the target. */
+MUST_CHECK enum err_code target_names_differ(const struct load_run *run, struct err *err);
+/* Appends "('db1','db2')": the target's databases of the picked tables. */
+void target_add_databases(const struct load_run *run, struct strbuf *sql);
+
+/* ---- check.c ---- */
 /* Existing tables: may be there, hold every value, have transactions, and are those that the state
- * speaks of. */
+ * speaks of. Decides what is to be cleared and created. */
 MUST_CHECK enum err_code target_check(struct load_run *run, struct err *err);
 /* Whether the tables are still those that the state speaks of: none was dropped or emptied. */
 MUST_CHECK enum err_code target_same(struct load_run *run, struct err *err);
 /* After a load that had finished: reads the target; its tables and views are all there, and the
  * same. */
 MUST_CHECK enum err_code target_still_there(struct load_run *run, struct err *err);
+
+/* ---- statements.c ---- */
 /* What the target is able to do: sets the run's limits. */
 MUST_CHECK enum err_code target_limits(struct load_run *run, struct err *err);
 /* Builds each table's statements; needs `target`. */
 void target_statements(struct load_run *run);
 
+/* ---- define.c ---- */
+struct definition { /* a schema file as the target takes it; owned, see definition_release */
+    struct converted converted; /* what changed, before renames; empty where `doubt` is set */
+    struct strbuf sql;          /* statements to be run: the CREATE, and a sequence's own */
+    char *indexes;              /* ALTER TABLE with the indexes that come later; NULL: none */
+    char **foreign_keys;        /* ALTER TABLE, one a foreign key */
+    size_t foreign_key_count;
+    char *doubt; /* why the text was not understood, and so is run as it is; NULL: it was */
+};
+/* Reads, converts and renames; the same each time. `split`: non-unique indexes apart. What the
+ * target cannot have is no error here: see converted.refused. Release `out` in any case. */
+MUST_CHECK enum err_code definition_of_table(const struct load_run *run, const struct load_table *t,
+                                             bool split, struct definition *out, struct err *err);
+/* `to`: the database's name on the target. */
+MUST_CHECK enum err_code definition_of_database(const struct load_run *run,
+                                                const struct dump_database *db, const char *to,
+                                                struct definition *out, struct err *err);
+void definition_release(struct definition *d);
+/* ERR_LOAD_SCHEMA with the reason where the target cannot have it. */
+MUST_CHECK enum err_code definition_allowed(const struct definition *d, struct err *err);
+/* Says what changes in the definitions of all that is to be created: counted in the report, losses
+ * in the log, or everything on stdout. Any connection's target; nothing is made. */
+MUST_CHECK enum err_code definitions_report(struct load_run *run, bool print, struct err *err);
+
 /* ---- schema.c ---- */
 /* Databases, sequences, tables, views; then reads back what the target has made of them. */
 MUST_CHECK enum err_code schema_run(struct load_run *run, struct err *err);
+/* As target_read has found it. */
+bool schema_has_database(const struct load_run *run, const char *name);
+/* Whether an error is about the object alone, so that the others may go on. */
+bool schema_error_of_object(const struct load_run *run, enum err_code code);
+/* The object is left out; said once. */
+void schema_leave_out(struct load_run *run, struct load_table *t, const struct err *err);
+
+/* ---- clear.c ---- */
+/* Empties or drops what --if-table-exists says, once a job. */
+MUST_CHECK enum err_code clear_tables(struct load_run *run, struct err *err);
+
+/* ---- finish.c ---- */
+/* Indexes and foreign keys that are owed to the tables of this job. What fails is left out, or ends
+ * the load. */
+MUST_CHECK enum err_code finish_steps(struct load_run *run, struct err *err);
+/* ANALYZE TABLE of each table with rows. */
+MUST_CHECK enum err_code finish_analyze(struct load_run *run, struct err *err);
+
+/* ---- parents.c ---- */
+/* Looks at each foreign key of the picked tables, since rows came without being checked.
+ * ERR_LOAD_FOREIGN_KEY after the rows without parents have been logged. */
+MUST_CHECK enum err_code foreign_keys_check(struct load_run *run, struct err *err);
+
+/* ---- programs.c ---- */
+/* Triggers, routines and events: created, or collected in the report with the reason. */
+MUST_CHECK enum err_code programs_run(struct load_run *run, struct err *err);
 
 /* ---- worker.c ---- */
 struct worker {

@@ -97,11 +97,14 @@ static enum err_code step_state(struct load_run *run, struct err *err)
     char *options = load_options(run->config);
     struct state_params params = {.schema = run->config->meta_schema,
                                   .dump_uuid = run->dump->info.uuid,
-                                  .renames = "",
+                                  .renames = route_text(run->route),
                                   .options = options,
                                   .check = run->config->check_conflicts,
                                   .only_new = run->config->no_resume};
-    enum err_code rc = state_open(run->conn, &params, &run->state, &run->job, err);
+    enum err_code rc = params.check ? ERR_OK : state_other_renames(run->conn, &params, err);
+
+    if (!rc)
+        rc = state_open(run->conn, &params, &run->state, &run->job, err);
 
     free(options);
     return rc;
@@ -170,10 +173,15 @@ static enum err_code step_done(struct load_run *run, struct err *err)
 
 static enum err_code step_dry_run(struct load_run *run, struct err *err)
 {
-    if (target_read(run, err) || target_check(run, err))
+    if (target_read(run, err) || target_check(run, err) || definitions_report(run, false, err))
         return err->code;
     report_dry_run(run);
     return ERR_OK;
+}
+
+static enum err_code step_convert_report(struct load_run *run, struct err *err)
+{
+    return definitions_report(run, true, err);
 }
 
 static void load_fail(void *ctx)
@@ -218,10 +226,23 @@ static enum err_code load_schema(struct load_run *run, struct err *err)
     return rc ? rc : load_step(run, step_schema_done, err);
 }
 
+/* What follows the rows. A load with objects left out is not done: the same command tries them
+ * again. */
 static enum err_code load_finish(struct load_run *run, struct err *err)
 {
+    const struct load_config *config = run->config;
+
     if (foreign_rows(run, err) || load_step(run, step_rows_done, err))
         return err->code;
+    fault_point("load.after-rows");
+    if (config->foreign_keys == FOREIGN_KEYS_CHECK && load_step(run, foreign_keys_check, err))
+        return err->code;
+    if (load_step(run, programs_run, err))
+        return err->code;
+    if (config->analyze && load_step(run, finish_analyze, err))
+        return err->code;
+    if (run->report->objects_failed > 0)
+        return ERR_OK;
     fault_point("load.before-done");
     if (load_step(run, step_done, err))
         return err->code;
@@ -306,6 +327,8 @@ static enum err_code load_steps(struct load_run *run, struct err *err)
 {
     if (plan_tables(run, err) || load_step(run, step_target, err))
         return err->code;
+    if (run->config->convert == CONVERT_REPORT)
+        return load_step(run, step_convert_report, err);
     if (run->config->dry_run)
         return load_step(run, step_dry_run, err);
     if (load_step(run, step_state, err))
@@ -317,7 +340,11 @@ static enum err_code load_steps(struct load_run *run, struct err *err)
         return load_check(run, err);
     if (run->report->nothing_to_do)
         return load_step(run, step_still_there, err);
-    if (load_rounds(run, err) || run->config->no_data)
+    if (load_rounds(run, err))
+        return err->code;
+    if (run->config->no_data)
+        return load_step(run, finish_steps, err);
+    if (load_step(run, finish_steps, err))
         return err->code;
     return load_finish(run, err);
 }

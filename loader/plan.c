@@ -35,6 +35,63 @@ static void plan_say_left_out(struct load_run *run)
     }
 }
 
+/* A rule that names nothing is a slip of the pen, after which tables would come by their old names.
+ */
+static enum err_code plan_rules_match(const struct load_run *run, struct err *err)
+{
+    for (size_t i = 0; i < route_count(run->route); i++) {
+        const char *db, *table;
+        bool found = false;
+
+        route_source(run->route, i, &db, &table);
+        for (size_t k = 0; !table && !found && k < run->dump->database_count; k++)
+            found = strcmp(run->dump->databases[k].name, db) == 0;
+        for (size_t k = 0; !found && k < run->dump->table_count; k++)
+            found = strcmp(run->dump->tables[k].db, db) == 0 &&
+                    (!table || strcmp(run->dump->tables[k].name, table) == 0);
+        if (!found)
+            return err_set(err, ERR_USAGE, "--rename: the dump holds no '%s.%s'", db,
+                           table ? table : "*");
+    }
+    return ERR_OK;
+}
+
+static int target_name_compare(const void *a, const void *b)
+{
+    const struct load_table *x = *(const struct load_table *const *)a;
+    const struct load_table *y = *(const struct load_table *const *)b;
+    int order = strcmp(x->db, y->db);
+
+    return order ? order : strcmp(x->name, y->name);
+}
+
+static enum err_code plan_names_differ(const struct load_run *run, struct err *err)
+{
+    const struct load_table **sorted = xcalloc(run->table_count + 1, sizeof *sorted);
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; i < run->table_count; i++)
+        sorted[i] = &run->tables[i];
+    qsort(sorted, run->table_count, sizeof *sorted, target_name_compare);
+    for (size_t i = 1; !rc && i < run->table_count; i++)
+        if (target_name_compare(&sorted[i - 1], &sorted[i]) == 0)
+            rc = err_set(err, ERR_USAGE, "--rename puts %s.%s and %s.%s onto one another as %s",
+                         sorted[i - 1]->dump->db, sorted[i - 1]->dump->name, sorted[i]->dump->db,
+                         sorted[i]->dump->name, sorted[i]->label);
+    free(sorted);
+    return rc;
+}
+
+static void plan_source(struct load_run *run)
+{
+    const struct dump_record *info = &run->dump->info;
+    struct err unknown = ERR_INIT;
+
+    if (!info->source_version || !info->vendor ||
+        flavour_parse(info->source_version, info->vendor, &run->source, &unknown))
+        run->source = (struct flavour){.vendor = VENDOR_MYSQL, .version = 80036};
+}
+
 enum err_code plan_tables(struct load_run *run, struct err *err)
 {
     const struct load_config *config = run->config;
@@ -43,8 +100,13 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
     if (!run->filter && filter_new(config->filters, config->filter_count, config->case_sensitive,
                                    &run->filter, err))
         return err->code;
+    if (!run->route && route_new(config->renames, config->rename_count, &run->route, err))
+        return err->code;
     if (unfinished_open(run, err))
         return err->code;
+    if (run->dump->complete && plan_rules_match(run, err))
+        return err->code;
+    plan_source(run);
     plan_say_left_out(run);
     run->tables = xcalloc(run->dump->table_count + 1, sizeof *run->tables);
     for (size_t i = 0; i < run->dump->table_count; i++) {
@@ -53,9 +115,10 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
 
         if (!plan_wants(run, t))
             continue;
-        strbuf_reset(&label);
-        strbuf_add_name(&label, t->db, t->name);
         lt->dump = t;
+        route_table(run->route, t->db, t->name, &lt->db, &lt->name);
+        strbuf_reset(&label);
+        strbuf_add_name(&label, lt->db, lt->name);
         lt->label = xstrdup(strbuf_str(&label));
         run->table_count++;
     }
@@ -64,6 +127,8 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
         run->dump->complete)
         return err_set(err, ERR_DUMP_NO_TABLES, "none of the dump's %zu tables matches the filter",
                        run->dump->table_count);
+    if (run->table_count > 0 && !route_is_empty(run->route) && plan_names_differ(run, err))
+        return err->code;
     return foreign_plan(run, err);
 }
 
@@ -73,6 +138,7 @@ static void tables_release(struct load_table *tables, size_t count)
         struct load_table *t = &tables[i];
 
         free(t->label);
+        free(t->key);
         free(t->load_sql);
         free(t->insert_sql);
         free(t->hex);
@@ -109,6 +175,8 @@ static void plan_carry(struct load_run *run, const struct load_table *old, size_
         if (!t)
             continue;
         t->counted = old[i].counted;
+        t->said = old[i].said;
+        atomic_store(&t->failed, atomic_load(&old[i].failed));
         atomic_store(&t->worker_us, atomic_load(&old[i].worker_us));
     }
     free(by_id);
@@ -450,6 +518,7 @@ void plan_release(struct load_run *run)
     tables_release(run->tables, run->table_count);
     free(run->chunks);
     filter_free(run->filter);
+    route_free(run->route);
     dump_free(run->dump);
     schema_free(run->target);
 }

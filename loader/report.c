@@ -144,14 +144,16 @@ void report_fill(struct load_run *run)
 {
     struct load_report *r = run->report;
 
+    if (run->dump)
+        memcpy(r->uuid, run->dump->info.uuid, sizeof r->uuid);
     r->tables = xcalloc(run->table_count + 1, sizeof *r->tables);
     for (size_t i = 0; i < run->table_count; i++) {
         const struct load_table *t = &run->tables[i];
         struct load_report_table *out = &r->tables[r->table_count++];
 
         *out = (struct load_report_table){
-            .db = xstrdup(t->dump->db),
-            .name = xstrdup(t->dump->name),
+            .db = xstrdup(t->db),
+            .name = xstrdup(t->name),
             .kind = kind_name(t->dump->kind),
             .rows = t->rows_before + atomic_load(&t->rows),
             .raw_bytes = t->bytes_before + atomic_load(&t->bytes),
@@ -185,6 +187,7 @@ void load_report_release(struct load_report *r)
         refusal_release(&r->refusals[i]);
     free(r->refusals);
     conflicts_release(r);
+    strbuf_release(&r->programs);
     *r = (struct load_report){0};
 }
 
@@ -199,7 +202,10 @@ void report_dry_run(const struct load_run *run)
         size_text(t->dump->raw_bytes, size);
         (void)printf("%-8s %s: %" PRIu64 " rows, %s in %zu files; %s\n", kind_name(t->dump->kind),
                      t->label, t->dump->rows, size, t->dump->chunk_count,
-                     t->target ? "exists on the target" : "to be created");
+                     t->clear == CLEAR_DROP       ? "to be dropped and created"
+                     : t->clear == CLEAR_TRUNCATE ? "to be emptied"
+                     : t->target                  ? "exists on the target"
+                                                  : "to be created");
         rows += t->dump->rows;
         bytes += t->dump->raw_bytes;
     }

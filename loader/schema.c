@@ -1,7 +1,11 @@
 /* Makes what the dump has and the target lacks. Databases come first, then sequences (a table's
  * default may draw from one), tables over several connections, and views again and again until a
  * round makes none: they may look at each other in any order. What was made is read back, since a
- * server may make a table narrower than it was told to. */
+ * server may make a table narrower than it was told to.
+ *
+ * An object that cannot be made is left out, with its rows, and the others go on, unless the user
+ * wants it otherwise: the same command tries it again. Foreign keys come after the rows (finish.c),
+ * and so may indexes: what is owed to a table is noted before it is created. */
 #include "loader/load_inner.h"
 
 #include "common/base/clock.h"
@@ -10,14 +14,13 @@
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
 #include "common/target/ddl.h"
-#include "formats/file_names.h"
+#include "common/target/steps.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define SCHEMA_THREADS_MAX 16
 #define SCHEMA_TRIES 8
-#define LEFT_OUT_MAX 10 /* files that the message names */
 #define ER_DB_CREATE_EXISTS 1007
 #define ER_TABLE_EXISTS 1050
 
@@ -35,7 +38,8 @@ static bool schema_wanted(const struct schema_job *job, const struct load_table 
 {
     bool table = t->dump->kind != TABLE_VIEW && t->dump->kind != TABLE_SEQUENCE;
 
-    return t->create && (!t->target || t->dump->kind == TABLE_SEQUENCE) &&
+    return t->create && !atomic_load(&t->failed) &&
+           (!t->target || t->dump->kind == TABLE_SEQUENCE) &&
            (job->kind == TABLE_BASE ? table : t->dump->kind == job->kind);
 }
 
@@ -67,21 +71,29 @@ static enum err_code schema_create(struct load_run *run, struct conn *c, struct 
                                    bool again, struct err *err)
 {
     struct ddl_params params = {
-        .db = t->dump->db,
+        .db = t->db,
         .exists_ok = t->target != NULL, /* a sequence that was cut off behind its CREATE */
         .warning = run->flavour.vendor == VENDOR_TIDB ? schema_warning : NULL,
         .ctx = t};
-    struct strbuf text = {0};
+    struct definition d;
     enum err_code rc;
 
-    rc = dump_read_schema(run->dump, t->dump->schema_file, &text, err);
+    rc = definition_of_table(run, t, run->config->indexes == INDEXES_AFTER, &d, err);
+    if (rc) {
+        definition_release(&d);
+        return rc; /* says the table */
+    }
+    rc = definition_allowed(&d, err);
     if (!rc)
-        rc = ddl_run(c, &params, &text, err);
+        rc = steps_note(c, &run->state, t->dump->id, d.indexes != NULL,
+                        (unsigned)d.foreign_key_count, err);
+    if (!rc)
+        rc = ddl_run(c, &params, &d.sql, err);
     if (rc && err->server_errno == ER_TABLE_EXISTS && !schema_exists(run, c, again, err)) {
         params.exists_ok = true; /* for what may follow the CREATE of a sequence */
-        rc = ddl_run(c, &params, &text, err);
+        rc = ddl_run(c, &params, &d.sql, err);
     }
-    strbuf_release(&text);
+    definition_release(&d);
     if (!rc)
         fault_point("load.schema.after-create");
     return rc ? err_wrap(err, "%s", t->label) : ERR_OK;
@@ -112,20 +124,40 @@ static enum err_code schema_create_retry(struct load_run *run, struct conn **c,
     }
 }
 
-/* Keeps the first failure for load_run to return; the others are logged. */
-static void schema_failed(struct schema_job *job, const struct err *err)
+bool schema_error_of_object(const struct load_run *run, enum err_code code)
+{
+    return run->config->object_error == OBJECT_ERROR_SKIP &&
+           (code == ERR_LOAD_SCHEMA || code == ERR_PRIVILEGE || code == ERR_LOAD_TABLE_SHAPE);
+}
+
+void schema_leave_out(struct load_run *run, struct load_table *t, const struct err *err)
+{
+    if (atomic_exchange(&t->failed, true))
+        return;
+    pthread_mutex_lock(&run->lock);
+    run->report->objects_failed++;
+    pthread_mutex_unlock(&run->lock);
+    log_event(LOG_ERROR, "load.object.left-out", F_STR("object", t->label),
+              F_STR("cause", err->msg),
+              F_STR("message", "left out: it cannot be created; the same command tries it again"));
+}
+
+/* Keeps the first failure; the others are logged. */
+static void schema_failed(struct schema_job *job, struct load_table *t, const struct err *err)
 {
     bool of_object = err->code == ERR_LOAD_SCHEMA || err->code == ERR_PRIVILEGE;
     bool first;
 
     pthread_mutex_lock(&job->lock);
     first = job->first_err.code == ERR_OK;
-    if (first)
+    if (first || !of_object)
         job->first_err = *err;
     pthread_mutex_unlock(&job->lock);
     atomic_fetch_add(&job->failed, 1);
     if (!of_object)
         atomic_store(&job->stop, true);
+    else if (schema_error_of_object(job->run, err->code))
+        schema_leave_out(job->run, t, err);
     else if (!first)
         log_event(LOG_WARN, "load.schema.failed", F_STR("message", err->msg));
 }
@@ -148,7 +180,7 @@ static enum err_code schema_worker(void *ctx, unsigned number, struct err *err)
         if (!schema_wanted(job, &run->tables[i]))
             continue;
         if (schema_create_retry(run, &c, &run->tables[i], &failed))
-            schema_failed(job, &failed);
+            schema_failed(job, &run->tables[i], &failed);
         else
             atomic_fetch_add(&job->made, 1);
     }
@@ -186,7 +218,7 @@ static enum err_code schema_round(struct load_run *run, enum table_kind kind, st
     if (!rc)
         rc = pool_join(pool, err);
     pthread_mutex_destroy(&job.lock);
-    if (!rc && job.first_err.code) {
+    if (!rc && job.first_err.code && !schema_error_of_object(run, job.first_err.code)) {
         *err = job.first_err;
         rc = err->code;
         if (atomic_load(&job.failed) > 1)
@@ -205,8 +237,10 @@ static enum err_code schema_views(struct load_run *run, struct err *err)
     bool *made = xcalloc(run->table_count + 1, sizeof *made);
     struct err first = ERR_INIT;
     size_t progress = 1;
+    bool last = false; /* nothing was made any more: what fails now is left out */
 
-    while (progress > 0) {
+    while (progress > 0 || !last) {
+        last = progress == 0;
         progress = 0;
         err_clear(&first);
         for (size_t i = 0; i < run->table_count; i++) {
@@ -216,10 +250,16 @@ static enum err_code schema_views(struct load_run *run, struct err *err)
                 continue;
             made[i] = schema_create_retry(run, &run->conn, &run->tables[i], &failed) == ERR_OK;
             progress += made[i];
-            if (!made[i] && first.code == ERR_OK)
+            if (made[i])
+                continue;
+            if (failed.code != ERR_LOAD_SCHEMA && failed.code != ERR_PRIVILEGE) {
                 first = failed;
-            if (!made[i] && failed.code != ERR_LOAD_SCHEMA && failed.code != ERR_PRIVILEGE)
                 goto out;
+            }
+            if (last && schema_error_of_object(run, failed.code))
+                schema_leave_out(run, &run->tables[i], &failed);
+            else if (first.code == ERR_OK)
+                first = failed;
         }
     }
 out:
@@ -229,7 +269,7 @@ out:
     return first.code;
 }
 
-static bool schema_has_database(const struct load_run *run, const char *name)
+bool schema_has_database(const struct load_run *run, const char *name)
 {
     for (size_t i = 0; i < run->target->database_count; i++)
         if (strcmp(run->target->databases[i].name, name) == 0)
@@ -238,39 +278,100 @@ static bool schema_has_database(const struct load_run *run, const char *name)
 }
 
 static enum err_code schema_database(struct load_run *run, const struct dump_database *db,
-                                     struct err *err)
+                                     const char *to, struct err *err)
 {
     const struct ddl_params params = {.db = NULL};
-    struct strbuf text = {0};
-    enum err_code rc = ERR_OK;
+    struct definition d;
+    enum err_code rc = definition_of_database(run, db, to, &d, err);
 
-    if (db->schema_file) {
-        rc = dump_read_schema(run->dump, db->schema_file, &text, err);
-    } else {
-        strbuf_addstr(&text, "CREATE DATABASE IF NOT EXISTS ");
-        strbuf_add_ident(&text, db->name);
-    }
     if (!rc)
-        rc = ddl_run(run->conn, &params, &text, err);
+        rc = definition_allowed(&d, err);
+    if (!rc)
+        rc = ddl_run(run->conn, &params, &d.sql, err);
     if (rc && err->server_errno == ER_DB_CREATE_EXISTS) {
         err_clear(err);
         rc = ERR_OK;
     }
-    strbuf_release(&text);
-    return rc ? err_wrap(err, "database `%s`", db->name) : ERR_OK;
+    definition_release(&d);
+    return rc ? err_wrap(err, "database `%s`", to) : ERR_OK;
 }
 
+/* Some picked object of the source's database goes into `to`; *any: there is one at all. */
+static bool schema_database_used(const struct load_run *run, const char *db, const char *to,
+                                 bool *any)
+{
+    bool used = false;
+
+    *any = false;
+    for (size_t i = 0; !used && i < run->table_count; i++) {
+        if (strcmp(run->tables[i].dump->db, db) != 0)
+            continue;
+        *any = true;
+        used = strcmp(run->tables[i].db, to) == 0;
+    }
+    return used;
+}
+
+/* The tables of a database that cannot be made are left out with it. */
+static enum err_code schema_database_failed(struct load_run *run, const char *to, struct err *err)
+{
+    if (!schema_error_of_object(run, err->code))
+        return err->code;
+    log_event(LOG_ERROR, "load.object.left-out", F_STR("database", to), F_STR("message", err->msg));
+    for (size_t i = 0; i < run->table_count; i++)
+        if (strcmp(run->tables[i].db, to) == 0)
+            schema_leave_out(run, &run->tables[i], err);
+    err_clear(err);
+    return ERR_OK;
+}
+
+/* The dump's databases by their new names. */
 static enum err_code schema_databases(struct load_run *run, struct err *err)
 {
     for (size_t i = 0; i < run->dump->database_count; i++) {
         const struct dump_database *db = &run->dump->databases[i];
+        const char *to = route_database(run->route, db->name);
+        bool any = false;
 
-        if (!filter_match_db(run->filter, db->name) || schema_has_database(run, db->name))
+        if (!filter_match_db(run->filter, db->name) || schema_has_database(run, to) ||
+            (!schema_database_used(run, db->name, to, &any) && any))
             continue;
-        if (schema_database(run, db, err))
+        if (schema_database(run, db, to, err) && schema_database_failed(run, to, err))
             return err->code;
     }
     return ERR_OK;
+}
+
+/* Databases that only rules for single tables lead to. */
+static enum err_code schema_more_databases(struct load_run *run, struct err *err)
+{
+    const char *last = NULL;
+
+    for (size_t i = 0; i < run->table_count; i++) {
+        const struct load_table *t = &run->tables[i];
+        const struct dump_database none = {.name = t->dump->db};
+
+        if (!t->create || atomic_load(&t->failed) || schema_has_database(run, t->db) ||
+            strcmp(t->db, route_database(run->route, t->dump->db)) == 0 ||
+            (last && strcmp(last, t->db) == 0))
+            continue;
+        last = t->db;
+        if (schema_database(run, &none, t->db, err) && schema_database_failed(run, t->db, err))
+            return err->code;
+    }
+    return ERR_OK;
+}
+
+static enum table_origin schema_origin(const struct load_table *t, enum table_origin created)
+{
+    if (t->clear != CLEAR_NONE)
+        return t->clear == CLEAR_DROP ? TABLE_DROPPING : TABLE_EMPTYING;
+    if (t->create)
+        return created;
+    if (t->known && t->origin == TABLE_EMPTIED)
+        return TABLE_EMPTIED;
+    return t->known && (t->origin == TABLE_CREATING || t->origin == TABLE_CREATED) ? TABLE_CREATED
+                                                                                   : TABLE_FOUND;
 }
 
 /* Writes down what is known of the tables: before they are created, and after. */
@@ -282,18 +383,17 @@ static enum err_code schema_note(struct load_run *run, enum table_origin created
 
     for (size_t i = 0; i < run->table_count; i++) {
         struct load_table *t = &run->tables[i];
-        enum table_origin origin = t->create                              ? created
-                                   : t->known && t->origin != TABLE_FOUND ? TABLE_CREATED
-                                                                          : TABLE_FOUND;
+        enum table_origin origin = schema_origin(t, created);
 
-        if (t->known && t->origin == origin && t->target_id == t->found_id)
+        if ((t->known && t->origin == origin && t->target_id == t->found_id) ||
+            (atomic_load(&t->failed) && created == TABLE_CREATED))
             continue;
         t->known = true;
         t->origin = origin;
         t->target_id = t->found_id;
         states[count++] = (struct table_state){.table = t->dump->id,
-                                               .db = t->dump->db,
-                                               .name = t->dump->name,
+                                               .db = t->db,
+                                               .name = t->name,
                                                .origin = origin,
                                                .target_id = t->found_id};
     }
@@ -302,53 +402,56 @@ static enum err_code schema_note(struct load_run *run, enum table_origin created
     return rc;
 }
 
-/* Triggers, routines and events are not made: TiDB has none, and on other servers a trigger would
- * act on rows that the follower brings, and an event begin to run. */
-static void schema_say_left_out(const struct load_run *run)
+static enum err_code schema_create_all(struct load_run *run, struct err *err)
 {
-    struct strbuf list = {0};
-    size_t count = 0;
+    bool any = false;
 
-    for (size_t i = 0; i < run->dump->file_count; i++) {
-        struct file_name name = {0};
+    if (!run->config->no_schemas && (schema_databases(run, err) || schema_more_databases(run, err)))
+        return err->code;
+    for (size_t i = 0; i < run->table_count; i++)
+        any = any || run->tables[i].create;
+    if (!any)
+        return ERR_OK;
+    if (schema_round(run, TABLE_SEQUENCE, err) || schema_round(run, TABLE_BASE, err) ||
+        schema_views(run, err))
+        return err->code;
+    /* TiDB may have made a table narrower, or of another shape, with a warning only. */
+    return target_read(run, err) || target_check(run, err) ? err->code : ERR_OK;
+}
 
-        file_name_parse(run->dump->files[i].path, &name);
-        if ((name.kind == FILE_TRIGGERS || name.kind == FILE_POST) &&
-            filter_match_db(run->filter, name.db) && count++ < LEFT_OUT_MAX)
-            strbuf_addf(&list, "%s%s", list.len ? ", " : "", run->dump->files[i].path);
-        file_name_release(&name);
-    }
-    if (count > LEFT_OUT_MAX)
-        strbuf_addf(&list, " and %zu more", count - LEFT_OUT_MAX);
-    if (count)
-        log_event(LOG_WARN, "load.objects.left-out", F_STR("files", strbuf_str(&list)),
-                  F_STR("message", "triggers, routines and events are not loaded"));
-    strbuf_release(&list);
+/* Rows of what is left out stay in the dump. Nothing at all could be made: the first reason is why
+ * the load fails. */
+static enum err_code schema_skip_rows(struct load_run *run, struct err *err)
+{
+    size_t kept = 0, failed = 0;
+
+    for (size_t i = 0; i < run->chunk_count; i++)
+        if (!atomic_load(&run->chunks[i].table->failed))
+            run->chunks[kept++] = run->chunks[i];
+    run->chunk_count = kept;
+    for (size_t i = 0; i < run->table_count; i++)
+        failed += atomic_load(&run->tables[i].failed);
+    if (failed > 0 && failed == run->table_count && run->dump->complete)
+        return err_set(err, ERR_LOAD_SCHEMA,
+                       "none of the %zu objects could be created, for the reasons above", failed);
+    return ERR_OK;
 }
 
 enum err_code schema_run(struct load_run *run, struct err *err)
 {
-    bool any = false;
-
-    for (size_t i = 0; i < run->table_count; i++)
-        run->tables[i].create = false; /* an earlier try that was cut off has noted what it made */
-    if (target_read(run, err) || target_check(run, err))
+    for (size_t i = 0; i < run->table_count; i++) {
+        /* an earlier try that was cut off has noted what it made */
+        run->tables[i].create = false;
+        run->tables[i].clear = CLEAR_NONE;
+    }
+    if (target_read(run, err) || target_check(run, err) || definitions_report(run, false, err))
         return err->code;
     if (schema_note(run, TABLE_CREATING, err))
         return err->code;
-    if (!run->config->no_schemas)
-        schema_say_left_out(run);
-    if (!run->config->no_schemas && schema_databases(run, err))
+    fault_point("load.schema.after-note");
+    if (clear_tables(run, err) || schema_note(run, TABLE_CREATING, err))
         return err->code;
-    for (size_t i = 0; i < run->table_count; i++)
-        any = any || run->tables[i].create;
-    if (any && (schema_round(run, TABLE_SEQUENCE, err) || schema_round(run, TABLE_BASE, err) ||
-                schema_views(run, err)))
+    if (schema_create_all(run, err) || schema_note(run, TABLE_CREATED, err))
         return err->code;
-    /* TiDB may have made a table narrower, or of another shape, with a warning only. */
-    if (any && (target_read(run, err) || target_check(run, err)))
-        return err->code;
-    if (schema_note(run, TABLE_CREATED, err))
-        return err->code;
-    return ERR_OK;
+    return schema_skip_rows(run, err);
 }

@@ -191,7 +191,7 @@ enum err_code unfinished_restart(struct load_run *run, const struct load_table *
         log_event(LOG_WARN, "load.restart", F_STR("table", t->label), F_U64("rows", rows),
                   F_STR("message", "the dump has started this table again: it is emptied, and "
                                    "loaded again"));
-        if (restart_empty(run->conn, d->db, d->name, err))
+        if (restart_empty(run->conn, t->db, t->name, err))
             return err_wrap(err, "%s", t->label);
     }
     return restart_forget(run->conn, &run->state, d->id, err);

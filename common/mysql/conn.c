@@ -190,6 +190,8 @@ enum err_code conn_open(const struct server_url *url, enum conn_profile profile,
     rc = conn_identify(c, err);
     if (!rc)
         rc = conn_session_setup(c, err);
+    if (!rc)
+        rc = conn_session_user(c, url, err);
     if (rc) {
         (void)err_wrap(err, "%s", strbuf_str(&server));
         goto out;

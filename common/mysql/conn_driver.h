@@ -39,5 +39,9 @@ int conn_next(struct conn *c);
 bool conn_drain(struct conn *c);
 /* Character set, time zone, sql_mode and the rest of the profile; then looks that they hold. */
 MUST_CHECK enum err_code conn_session_setup(struct conn *c, struct err *err);
+/* The URL's SET statements and skip_binlog. ERR_USAGE where one is none, or changes what ferry
+ * relies on. */
+MUST_CHECK enum err_code conn_session_user(struct conn *c, const struct server_url *url,
+                                           struct err *err);
 
 #endif

@@ -50,6 +50,9 @@ static const struct setting {
     {"lc_messages = 'en_US'", CLASSIC, BOTH, 0, 0, false},
     {"sql_quote_show_create = 1", CLASSIC, SOURCE, 0, 0, false},
     {"foreign_key_checks = 0", EVERY, TARGET, 0, 0, true},
+    {"unique_checks = 1", CLASSIC, TARGET, 0, 0, true}, /* 0 lets doubles of a key in */
+    {"check_constraint_checks = 1", MARIADB_ONLY, TARGET, 100201, 0, true},
+    {"tidb_dml_type = 'standard'", TIDB_ONLY, TARGET, 80000, 0, false},
     {"tidb_txn_assertion_level = 'STRICT'", TIDB_ONLY, TARGET, 60000, 0, false},
     {"allow_auto_random_explicit_insert = 1", TIDB_ONLY, TARGET, 40003, 0, false},
     {"tidb_disable_txn_auto_retry = 1", TIDB_ONLY, TARGET, 30000, 80000, false},

@@ -316,5 +316,14 @@ void server_url_release(struct server_url *url)
     free(url->user);
     for (size_t i = 0; i < sizeof(text_params) / sizeof(text_params[0]); i++)
         free(*url_field(url, text_params[i].field));
+    for (unsigned i = 0; i < url->session_count; i++)
+        free(url->session[i]);
+    free(url->session);
     *url = (struct server_url){0};
+}
+
+void server_url_add_session(struct server_url *url, const char *sql)
+{
+    url->session = xreallocarray(url->session, url->session_count + 1, sizeof *url->session);
+    url->session[url->session_count++] = xstrdup(sql);
 }

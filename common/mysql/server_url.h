@@ -26,6 +26,9 @@ struct server_url {
     char *ssl_ca, *ssl_capath, *ssl_cert, *ssl_key, *ssl_cipher, *tls_version;
     unsigned connect_timeout; /* seconds; 0: 10 */
     bool compress;
+    char **session; /* SET statements that each connection begins with, after ferry's own */
+    unsigned session_count;
+    bool skip_binlog; /* what is said over the connection does not go into the server's binlog */
 };
 
 /* Fills a zeroed struct; on failure it is released. ERR_USAGE says which part. */
@@ -35,6 +38,8 @@ MUST_CHECK enum err_code server_url_parse(const char *text, struct server_url *u
  */
 void server_url_text(const struct server_url *url, struct strbuf *out);
 void server_url_release(struct server_url *url);
+/* "SET ...", copied. What it may change is looked at when a connection is opened. */
+void server_url_add_session(struct server_url *url, const char *sql);
 /* One parameter of the list above, as it stands behind '?'. ERR_USAGE names it. */
 MUST_CHECK enum err_code server_url_set(struct server_url *url, const char *name, const char *value,
                                         struct err *err);

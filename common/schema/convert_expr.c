@@ -29,12 +29,20 @@ static void convert_expr_collate(struct converter *c, size_t i, const char *name
     ddl_replace(&c->d, (struct ddl_span){i + 1, i + 2}, note.is);
 }
 
+/* TiDB's latin1 has one collation only, so that it would not go with what COLLATE becomes. */
+static bool convert_expr_moves(const struct converter *c, const char *charset)
+{
+    return c->to == VENDOR_TIDB && c->p->source->vendor != VENDOR_TIDB &&
+           strcasecmp(charset, "latin1") == 0;
+}
+
 /* The name behind CHARACTER SET or USING. */
 static void convert_expr_charset(struct converter *c, size_t i, const char *name)
 {
     const char *was = ddl_value(&c->d, i);
 
-    if (charset_known(was, c->p->target) || !charset_default_collation(was, c->p->source))
+    if (!convert_expr_moves(c, was) &&
+        (charset_known(was, c->p->target) || !charset_default_collation(was, c->p->source)))
         return;
     convert_say(c,
                 (struct convert_note){.severity = CHANGE_WARNING,
@@ -53,14 +61,17 @@ static bool convert_expr_introducer(struct converter *c, size_t i)
     const struct token *text = ddl_token(&c->d, i + 1);
     const char *charset = ddl_value(&c->d, i) + 1;
 
-    if (c->d.how.text[word->pos] != '_' || charset_known(charset, c->p->target) ||
-        !charset_default_collation(charset, c->p->source))
+    const bool moves = convert_expr_moves(c, charset);
+
+    if (c->d.how.text[word->pos] != '_' ||
+        (!moves && (charset_known(charset, c->p->target) ||
+                    !charset_default_collation(charset, c->p->source))))
         return true;
     if (text->kind != TOKEN_STRING)
-        return false;
+        return moves;
     for (size_t at = 0; at < text->len; at++)
         if ((unsigned char)c->d.how.text[text->pos + at] >= 0x80)
-            return false;
+            return moves;
     ddl_replace(&c->d, (struct ddl_span){i, i + 1}, "_utf8mb4");
     return true;
 }

@@ -262,6 +262,8 @@ static const char *other_type_reason(const struct column *dst, const struct colu
         return float_reason(dst, src);
     if (printed && is_text(dst))
         return printed_reason(dst, src);
+    if (src->type == TYPE_GEOMETRY && dst->type == TYPE_LONGBLOB)
+        return NULL; /* SRID and WKB, as the servers keep them themselves */
     if (src->type == TYPE_JSON && dst->type == TYPE_LONGTEXT && is_text(dst))
         return charset_holds(dst->charset, "utf8mb4") ? NULL : reason_charset;
     return reason_type;

@@ -9,7 +9,8 @@
 #include <strings.h>
 
 #define ER_TABLE_EXISTS 1050
-#define WORDS_SHOWN_MAX 80 /* bytes of a statement in a message */
+#define ER_WARN_DEPRECATED "1681" /* "int(11)": of no matter to who moves it */
+#define WORDS_SHOWN_MAX 80        /* bytes of a statement in a message */
 
 static const char *skip_line(const char *p, const char *end)
 {
@@ -161,7 +162,8 @@ static enum err_code ddl_warnings(struct conn *c, ddl_warning_fn *warning, void 
         struct row row;
 
         rc = result_next(r, &row, &more, err);
-        if (!rc && more && row.count >= 3 && row.cell[2]) {
+        if (!rc && more && row.count >= 3 && row.cell[2] &&
+            !(row.cell[1] && strcmp(row.cell[1], ER_WARN_DEPRECATED) == 0)) {
             char *words = xstrndup(row.cell[2], row.len[2]);
 
             warning(ctx, words);

@@ -16,7 +16,8 @@
 #define TAKE_TRIES 100       /* compare-and-set against others that do the same */
 
 static const char *const job_words[] = {"new", "schema done", "rows done", "done"};
-static const char *const origin_words[] = {"found", "creating", "created"};
+static const char *const origin_words[] = {"found",    "creating", "created",
+                                           "emptying", "emptied",  "dropping"};
 
 /* clang-format off */
 static const struct {
@@ -92,6 +93,13 @@ static const struct {
      "part INT UNSIGNED NOT NULL,"
      "existing LONGTEXT NOT NULL,"
      "PRIMARY KEY (job, chunk, row_no, key_no, part) /*T![clustered_index] CLUSTERED */"},
+    {"ddl",
+     "job BIGINT UNSIGNED NOT NULL,"
+     "tbl BIGINT UNSIGNED NOT NULL,"
+     "step VARCHAR(16) NOT NULL,"
+     "number INT UNSIGNED NOT NULL,"
+     "state VARCHAR(8) NOT NULL,"
+     "PRIMARY KEY (job, tbl, step, number) /*T![clustered_index] CLUSTERED */"},
 };
 /* clang-format on */
 #define STATE_TABLES (sizeof state_tables / sizeof state_tables[0])
@@ -553,7 +561,7 @@ static enum err_code table_row(void *ctx, const struct row *row, struct err *err
         return err->code;
     if (!row->cell[1] || !row->cell[2] || !row->cell[3])
         return err_set(err, ERR_LOAD_STATE, "a table's row in the state is not whole");
-    for (unsigned i = 0; i <= TABLE_CREATED; i++)
+    for (unsigned i = 0; i <= TABLE_DROPPING; i++)
         if (row->len[3] == strlen(origin_words[i]) &&
             memcmp(row->cell[3], origin_words[i], row->len[3]) == 0)
             t.origin = (enum table_origin)i;

@@ -11,6 +11,7 @@
  *          replaced, skipped, owner, PK (job, chunk))
  *   tbl   (job, tbl, db_name, name, state, target_id, PK (job, tbl))
  *   conflict, conflict_more: conflict.h
+ *   ddl   (steps.h)
  *
  * `seq` changes with every UPDATE, since a server counts rows that were changed, not matched, and
  * so that a compare-and-set notices progress made between reading and taking.
@@ -53,6 +54,10 @@ MUST_CHECK enum err_code state_open(struct conn *c, const struct state_params *p
  * several the latest load. Nothing is written. ERR_LOAD_STATE: there is none. */
 MUST_CHECK enum err_code state_find(struct conn *c, const char *schema, const char *dump_uuid,
                                     uint64_t job, struct state *s, struct err *err);
+/* ERR_LOAD_STATE names an unfinished job of the same dump under other renames: said by mistake, it
+ * would bring the rows a second time, under other names. */
+MUST_CHECK enum err_code state_other_renames(struct conn *c, const struct state_params *p,
+                                             struct err *err);
 /* ERR_LOAD_FENCED when another process has taken the job. */
 MUST_CHECK enum err_code state_check(struct conn *c, const struct state *s, struct err *err);
 /* Fenced by the job's token: ERR_LOAD_FENCED. */
@@ -123,7 +128,10 @@ void claim_fence_sql(const struct state *s, const struct claim *claim, struct st
 enum table_origin {
     TABLE_FOUND,    /* was there before this job */
     TABLE_CREATING, /* this job was about to create it */
-    TABLE_CREATED   /* by this job */
+    TABLE_CREATED,  /* by this job */
+    TABLE_EMPTYING, /* was there, this job was about to empty it */
+    TABLE_EMPTIED,  /* was there, and has been emptied by this job: never again */
+    TABLE_DROPPING  /* was there, this job was about to drop it and to create its own */
 };
 struct table_state {
     uint64_t table;        /* dump_table.id */

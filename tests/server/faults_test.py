@@ -161,17 +161,6 @@ def test_target_cannot_hold(t):
         assert target.value("SELECT COUNT(*) FROM small.t") == 0
 
 
-@quick
-def test_database_tidb_lacks(t):
-    """Created as they are, or a clear error: MariaDB's own default collation is not in TiDB."""
-    source = t.server("mariadb")
-    t.database(source, "swedish", "CREATE TABLE a (id int PRIMARY KEY)", options="CHARACTER SET latin1 COLLATE latin1_swedish_ci")
-    out = t.path("d")
-    ferry.dump(source, out, "-f", "swedish.*").must()
-    t.gone_after(t.server("tidb"), "swedish")
-    one_line(ferry.load(t.server("tidb"), out)).must(1, ["FERRY-LOAD-SCHEMA", "swedish", "latin1_swedish_ci"])
-
-
 def tmpfs(t, megabytes):
     folder = t.path("full")
     os.mkdir(folder)

@@ -68,31 +68,32 @@ def make_objects(t, source, db):
                "ALTER DATABASE `%s` COLLATE utf8mb4_general_ci" % db)
 
 
-def restore(t, source, target, db, out, *options):
+def restore(t, source, target, db, out, *options, by_client=False):
     ferry.dump(source, out, "-f", db + ".*", "--compress", "none", *options).must()
     t.gone_after(target, db)
-    run = ferry.load(target, out).must()
-    for path in files(out, db + "*-schema-trigger.sql") + files(out, db + "-schema-post.sql"):
+    run = ferry.load(target, out, "--programs", "file" if by_client else "create", "--programs-file", out + "-programs.sql").must()
+    for path in files(out, db + "*-schema-trigger.sql") + files(out, db + "-schema-post.sql") if by_client else []:
         feed(target, db, path)
     return run
 
 
 def all_objects(t, kind):
-    source, target = t.server(kind), t.own_server(kind)
+    """By ferry itself, and by the mysql client from the dump's files: the same as the source has."""
+    source = t.server(kind)
     make_objects(t, source, "objs")
-    out = t.path("dump")
-    run = restore(t, source, target, "objs", out)
-    assert run.err.count("triggers, routines and events are not loaded") == 1, run.err
-    assert "objs-schema-post.sql" in run.err and "objs.a t-schema-trigger.sql" in run.err, run.err
-    there, here = objects(source, "objs"), objects(target, "objs")
-    assert len(there) == 8, there.keys()
-    for key, row in there.items():
-        assert here.get(key) == row, "%s\n%s\n%s" % (key, row, here.get(key))
-    assert order_of_triggers(source, "objs") == order_of_triggers(target, "objs")
-    assert target.value("SELECT @@collation_database", ) is not None
-    assert target.run("USE objs", "SELECT @@collation_database")[0][0] == "utf8mb4_general_ci"
-    assert target.value("SELECT objs.latin()") == "größe"
-    ferry.run("verify", "--input", out).must()
+    for by_client in (False, True):
+        target = t.own_server(kind)
+        out = t.path("dump%d" % by_client)
+        run = restore(t, source, target, "objs", out, by_client=by_client)
+        assert ("objs-schema-post.sql" in run.err and "objs.a t-schema-trigger.sql" in run.err) == by_client, run.err
+        there, here = objects(source, "objs"), objects(target, "objs")
+        assert len(there) == 8, there.keys()
+        for key, row in there.items():
+            assert here.get(key) == row, "%s\n%s\n%s" % (key, row, here.get(key))
+        assert order_of_triggers(source, "objs") == order_of_triggers(target, "objs")
+        assert target.run("USE objs", "SELECT @@collation_database")[0][0] == "utf8mb4_general_ci"
+        assert target.value("SELECT objs.latin()") == "größe"
+        ferry.run("verify", "--input", out).must()
 
 
 @quick
