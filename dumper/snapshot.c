@@ -163,6 +163,7 @@ static enum err_code snapshot_under_lock(struct dump_run *run, struct err *err)
 {
     enum err_code rc = snapshot_phase(run, snapshot_work, err);
 
+    fault_point("dump.snapshots-open");
     if (!rc && !run->position_hidden) {
         position_release(&run->position);
         rc = position_read(run->control, &run->position, err);
@@ -171,7 +172,6 @@ static enum err_code snapshot_under_lock(struct dump_run *run, struct err *err)
         rc = dumper_replica_read(run, err);
     if (!rc)
         rc = dumper_same_objects(run, err);
-    fault_point("dump.snapshots-open");
     return rc;
 }
 

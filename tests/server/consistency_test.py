@@ -141,6 +141,15 @@ def long_query(t, kind):
     time.sleep(0.8)
     dump(server.url, db, t.path("waited"), *guard, "--long-query-retries", "5", "--long-query-retry-interval", "1").must()
     query.end(server)
+    if kind == "mysql":  # one below the limit that would outlast an attempt is waited for without a lock
+        query = Background(server, "SELECT SLEEP(4) FROM cons.a WHERE id = 1")
+        time.sleep(1)
+        process = ferry.start(["dump", "--source", server.url, "--output", t.path("quiet"), "-f", db + ".*", "--lock-wait-timeout", "1s"])
+        time.sleep(1)
+        server.run("SET lock_wait_timeout = 1", "UPDATE cons.a SET n = n + 1 WHERE id = 2")
+        r = finish(process).must(0, "dump.query.quiet")
+        assert "dump.lock.wait" not in r.err, r
+        query.end(server)
     query = Background(server, "SELECT SLEEP(60) FROM cons.a WHERE id = 1")
     try:
         time.sleep(0.8)
@@ -338,7 +347,8 @@ def bank(t, kind):
             t.gone_after(target, "bank")
             out = t.path("%s-%d" % (mode, int(time.time() * 1000)))
             url = server.url if mode == "flush" else account(t, server, "c_bank", "SELECT, LOCK TABLES ON bank.*", POSITION[kind] + " ON *.*")
-            dump(url, "bank", out, "--consistency", mode).must(0, "consistency: " + mode)
+            # a long moment between snapshots and position: without a lock the two would not belong together
+            finish(dump_paused(url, "bank", out, "dump.snapshots-open", 1, "--consistency", mode)).must(0, "consistency: " + mode)
             epoch = [e for e in ferry.manifest(out) if e["record"] == "epoch"][0]
             assert not server.run("SELECT 1 FROM information_schema.PROCESSLIST WHERE user = 'c_bank'")
             ferry.load(target, out).must()
@@ -497,7 +507,7 @@ def lock_is_lost(t, kind):
         lockers = [i for i in ids if i not in in_transaction]
         server.run("KILL %d" % (lockers[0] if mode == "flush" else lockers[-1]))
         server.run("SET lock_wait_timeout = 2", "UPDATE cons.a SET n = n + 1")
-        r = finish(process).must(0, ["dump.epoch.again", "lost"])  # it begins again, with a lock that is held
+        r = finish(process).must(0, "dump.epoch.again")  # it begins again, with a lock that is held
         assert [e["epoch"] for e in ferry.manifest(t.path(mode)) if e["record"] == "epoch"] == [1], r
         ferry.run_fault("dump.after-lock", "dump", "--source", url, "--output", t.path("killed-" + mode), "-f", db + ".*", "--consistency", mode)
         server.run("SET lock_wait_timeout = 5", "UPDATE cons.a SET n = n + 1", "ALTER TABLE cons.a ADD c%s int" % mode)
