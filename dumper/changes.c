@@ -145,25 +145,31 @@ static uint64_t ids_mix(const char *text, uint64_t id)
     return (h ^ id) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
+/* Takes both names over. */
+static void ids_add(struct table_ids *ids, struct strbuf *db, struct strbuf *name, uint64_t id)
+{
+    if (ids->count == ids->cap) {
+        ids->cap = ids->cap ? ids->cap * 2 : 64;
+        ids->list = xreallocarray(ids->list, ids->cap, sizeof(*ids->list));
+    }
+    ids->list[ids->count++] = (struct table_id){strbuf_detach(db), strbuf_detach(name), id};
+}
+
+/* "db/table" or "db/table#p#partition". */
 static void ids_row(struct table_ids *ids, const struct dump_run *run, const char *name,
                     uint64_t id)
 {
     struct strbuf db = {0};
     struct strbuf table = {0};
     const char *at = name;
+    bool good = ids_decode(&at, &db) && *at == '/';
 
-    if (ids_decode(&at, &db) && *at == '/') {
+    if (good) {
         at++;
-        if (ids_decode(&at, &table) &&
-            schema_find(run->plan.schema, strbuf_str(&db), strbuf_str(&table))) {
-            if (ids->count == ids->cap) {
-                ids->cap = ids->cap ? ids->cap * 2 : 64;
-                ids->list = xreallocarray(ids->list, ids->cap, sizeof(*ids->list));
-            }
-            ids->list[ids->count++] =
-                (struct table_id){strbuf_detach(&db), strbuf_detach(&table), ids_mix(at, id)};
-        }
+        good = ids_decode(&at, &table);
     }
+    if (good && schema_find(run->plan.schema, strbuf_str(&db), strbuf_str(&table)))
+        ids_add(ids, &db, &table, ids_mix(at, id));
     strbuf_release(&db);
     strbuf_release(&table);
 }
@@ -341,7 +347,8 @@ static enum err_code changes_void(struct changes *c, struct err *err)
 {
     struct dump_run *run = c->run;
     /* without snapshots another epoch may always follow; with them only if nothing has moved */
-    const bool leave = run->config->skip_tables && strcmp(run->ledger->first.consistency, "none");
+    const bool leave =
+        run->config->skip_tables && strcmp(run->ledger->first.consistency, "none") != 0;
     enum err_code rc = ERR_OK;
 
     for (size_t i = 0; !rc && i < run->ledger->table_count; i++) {

@@ -204,15 +204,14 @@ static bool names_statement(struct names *n)
         "CALL",    "DO",        "GRANT",    "REVOKE",          "FLUSH",   "ANALYZE", "CHECK",
         "INSTALL", "UNINSTALL", "END",      "COM_BINLOG_DUMP", NULL};
 
-    if (n->at.kind == TOKEN_END || names_is_one(n, rows))
-        return false;
-    if (names_take(n, "SET")) { /* MariaDB: SET STATEMENT v=1 FOR ...; else variables, passwords */
+    while (names_take(n, "SET")) { /* MariaDB: SET STATEMENT v=1 FOR ...; else variables */
         if (!names_is(n, "STATEMENT"))
             return false;
         while (n->at.kind != TOKEN_END && !names_take(n, "FOR"))
             names_next(n);
-        return names_statement(n);
     }
+    if (n->at.kind == TOKEN_END || names_is_one(n, rows))
+        return false;
     if (names_take(n, "CREATE"))
         return names_object(n, false, false);
     if (names_take(n, "ALTER"))
