@@ -143,6 +143,20 @@ static enum err_code lock_take(struct dump_run *run, const struct lock_kind *kin
     }
 }
 
+/* Writers go on meanwhile. */
+static enum err_code xa_pause(struct dump_run *run, uint64_t until, const char *prepared,
+                              struct err *err)
+{
+    if (clock_mono_us() >= until)
+        return err_set(err, ERR_DUMP_CONSISTENCY,
+                       "there are prepared XA transactions (%s): commit them or roll them back, "
+                       "their rows would be missing in the dump and in the binlog behind it",
+                       prepared);
+    log_event(LOG_INFO, "dump.xa.wait", F_STR("transactions", prepared),
+              F_STR("message", "waiting for prepared XA transactions to end"));
+    return clock_sleep(1000000, run->cancel) ? ERR_OK : dumper_stop_error(run, err);
+}
+
 /* The lock, at a moment without prepared XA transactions. */
 static enum err_code lock_take_clean(struct dump_run *run, const struct lock_kind *kind,
                                      struct err *err)
@@ -165,19 +179,9 @@ static enum err_code lock_take_clean(struct dump_run *run, const struct lock_kin
         rc = dumper_unlock(run, err);
         if (rc)
             break;
-        if (clock_mono_us() >= until) {
-            rc = err_set(err, ERR_DUMP_CONSISTENCY,
-                         "there are prepared XA transactions (%s): commit them or roll them back, "
-                         "their rows would be missing in the dump and in the binlog behind it",
-                         strbuf_str(&prepared));
+        rc = xa_pause(run, until, strbuf_str(&prepared), err);
+        if (rc)
             break;
-        }
-        log_event(LOG_INFO, "dump.xa.wait", F_STR("transactions", strbuf_str(&prepared)),
-                  F_STR("message", "waiting for prepared XA transactions to end"));
-        if (!clock_sleep(1000000, run->cancel)) {
-            rc = dumper_stop_error(run, err);
-            break;
-        }
     }
     strbuf_release(&prepared);
     if (rc)

@@ -6,7 +6,23 @@
 
 #define NAMED_MAX 5                    /* that a message names */
 #define KILLED_US ((uint64_t)10000000) /* for what was killed to end */
+#define ER_NO_SUCH_THREAD 1094
 #define LOOK_US ((uint64_t)200000)
+
+static enum err_code guard_end(struct dump_run *run, const struct process *p, struct err *err)
+{
+    enum err_code rc;
+
+    log_event(LOG_WARN, "dump.query.kill", F_U64("id", p->id), F_STR("user", p->user),
+              F_U64("seconds", p->seconds), F_STR("text", p->text),
+              F_STR("message", "killing a long query, as told (--kill-long-queries)"));
+    rc = conn_kill_query(run->control, p->id, err);
+    if (rc && err->server_errno == ER_NO_SUCH_THREAD) { /* it has ended by itself */
+        err_clear(err);
+        return ERR_OK;
+    }
+    return rc ? err_wrap(err, "query %llu cannot be killed", (unsigned long long)p->id) : ERR_OK;
+}
 
 /* Names those that run for `seconds` or longer, in `text` (emptied first); `kill`: and ends them.
  */
@@ -29,16 +45,7 @@ static enum err_code guard_look(struct dump_run *run, uint64_t seconds, bool kil
         }
         if (!kill)
             continue;
-        log_event(LOG_WARN, "dump.query.kill", F_U64("id", p->id), F_STR("user", p->user),
-                  F_U64("seconds", p->seconds), F_STR("text", p->text),
-                  F_STR("message", "killing a long query, as told (--kill-long-queries)"));
-        rc = conn_kill_query(run->control, p->id, err);
-        if (rc && err->server_errno == 1094) { /* it has ended by itself */
-            err_clear(err);
-            rc = ERR_OK;
-        }
-        if (rc)
-            (void)err_wrap(err, "query %llu cannot be killed", (unsigned long long)p->id);
+        rc = guard_end(run, p, err);
     }
     if (*found > NAMED_MAX)
         strbuf_addf(text, "; and %zu more", *found - NAMED_MAX);

@@ -32,7 +32,7 @@ static char *process_text(const char *info)
             break;
         }
         if (!blank || !space)
-            strbuf_addch(&out, blank ? ' ' : *info);
+            strbuf_add(&out, blank ? " " : info, 1);
         space = blank;
     }
     return strbuf_detach(&out);

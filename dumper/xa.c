@@ -19,7 +19,7 @@ static void xa_name(const struct row *row, struct strbuf *out)
 
         if (i == gtrid)
             strbuf_addstr(out, "','");
-        strbuf_addch(out, c > ' ' && c < 0x7f && c != '\'' ? c : '?');
+        strbuf_add(out, c > ' ' && c < 0x7f && c != '\'' ? &c : "?", 1);
     }
     strbuf_addch(out, '\'');
 }
