@@ -48,6 +48,7 @@ struct settle {
     struct bad_row *bad;
     size_t bad_count, bad_values; /* of them without `key` */
     unsigned key;                 /* the one that is being read */
+    bool trying;                  /* within the transaction of settle_refused */
     struct chunk_counts counts;
 };
 

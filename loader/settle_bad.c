@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define ER_DUP_ENTRY 1062
+#define TIDB_SAVEPOINTS 60200
 #define ER_DUP_ENTRY_WITH_KEY_NAME 1586
 
 /* Tries rows by INSERT; nothing of it stays. */
@@ -106,26 +107,57 @@ enum err_code settle_stage(struct settle *s, struct err *err)
     return rc;
 }
 
-static enum err_code probe_target(struct settle *s, const unsigned *rows, unsigned count,
-                                  struct put_result *result, struct err *err)
+/* TiDB before has no savepoints: there rows are tried without those before them. */
+static bool has_savepoints(const struct load_run *run)
 {
-    const struct put_dest dest = {s->w->table->load_sql, s->w->table->insert_sql, false};
+    return run->flavour.vendor != VENDOR_TIDB ||
+           flavour_at_least(&run->flavour, VENDOR_TIDB, TIDB_SAVEPOINTS);
+}
+
+static enum err_code trial_begin(struct settle *s, struct err *err)
+{
     struct worker *w = s->w;
-    struct err ignored = ERR_INIT;
-    enum err_code rc;
 
     /* An error may have taken the connection along. */
     if (w->staged != w->table && settle_stage(s, err))
         return err->code;
-    rc = conn_execz(w->conn, w->run->flavour.vendor == VENDOR_TIDB ? "BEGIN PESSIMISTIC" : "BEGIN",
-                    err);
-    if (!rc)
-        rc = settle_remove(s, err);
-    if (!rc)
-        rc = put_rows(w, &dest, rows, count, false, result, err);
+    if (conn_execz(w->conn, w->run->flavour.vendor == VENDOR_TIDB ? "BEGIN PESSIMISTIC" : "BEGIN",
+                   err) ||
+        settle_remove(s, err))
+        return err->code;
+    s->trying = true;
+    return ERR_OK;
+}
+
+static void trial_end(struct settle *s)
+{
+    struct worker *w = s->w;
+    struct err ignored = ERR_INIT;
+
     if (w->conn && (!conn_usable(w->conn) || conn_execz(w->conn, "ROLLBACK", &ignored)))
         worker_disconnect(w);
-    return rc;
+    s->trying = false;
+}
+
+/* Rows that are taken stay for the rows behind them, until the search is over. */
+static enum err_code probe_target(struct settle *s, const unsigned *rows, unsigned count,
+                                  struct put_result *result, struct err *err)
+{
+    const struct put_dest dest = {s->w->table->load_sql, s->w->table->insert_sql, false};
+    const bool savepoint = has_savepoints(s->w->run);
+    struct worker *w = s->w;
+
+    if ((!s->trying || w->staged != w->table) && trial_begin(s, err))
+        return err->code;
+    if (savepoint && conn_execz(w->conn, "SAVEPOINT ferry", err))
+        return err->code;
+    if (put_rows(w, &dest, rows, count, false, result, err))
+        return err->code;
+    if (!savepoint || !w->conn || !conn_usable(w->conn))
+        trial_end(s);
+    else if (result->refused)
+        return conn_execz(w->conn, "ROLLBACK TO SAVEPOINT ferry", err);
+    return ERR_OK;
 }
 
 enum err_code settle_refused(struct settle *s, struct err *err)
@@ -139,6 +171,8 @@ enum err_code settle_refused(struct settle *s, struct err *err)
         if (s->fate[i] == FATE_WRITE)
             rows[count++] = i;
     rc = halve(s, probe_target, rows, count, err);
+    if (s->trying)
+        trial_end(s);
     if (!rc && s->bad_count == before)
         rc = err_set(err, ERR_SERVER_BUSY,
                      "%s: the target refused rows of '%s' together that it takes one by one",

@@ -327,12 +327,17 @@ static enum err_code finding_bad(struct recording *g, const struct bad_row *bad,
 static enum err_code recording_all(struct recording *g, struct err *err)
 {
     const struct settle *s = g->s;
+    /* What stops the load is said first. */
+    const bool bad_first = s->w->run->config->on_conflict != ON_CONFLICT_ERROR;
 
+    for (size_t i = 0; bad_first && i < s->bad_count; i++)
+        if (finding_bad(g, &s->bad[i], err))
+            return err->code;
     for (size_t i = 0; i < s->collision_count; i++)
         if (s->collisions[i].holder.kind != HOLDER_UNKNOWN &&
             finding_collision(g, &s->collisions[i], err))
             return err->code;
-    for (size_t i = 0; i < s->bad_count; i++)
+    for (size_t i = 0; !bad_first && i < s->bad_count; i++)
         if (finding_bad(g, &s->bad[i], err))
             return err->code;
     return finding_flush(&g->writer, err);

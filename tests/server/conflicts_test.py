@@ -7,7 +7,7 @@ import subprocess
 import compare
 import data
 import ferry
-from case import quick
+from case import quick, soak
 
 UTF8 = "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
 TARGETS = ("tidb", "mariadb", "mysql")
@@ -210,3 +210,126 @@ def test_undo_of_every_type(t):
         for n in names:
             after = compare.rows(target, db, n, compare.columns(target, db, n))
             assert after == before[n], (kind, n, after, before[n])
+
+
+# ---- killed on the way: exactly one record a row, and the target as the strategy says ----
+
+MANY = "CREATE TABLE many.t (id bigint PRIMARY KEY, n int, s varchar(40), KEY n (n)) " + UTF8
+
+
+def many(t, count, there):
+    """A dump of `count` rows, and what fills a target with `there` of them, half as they are, half changed."""
+    _, out = t.server("mariadb"), t.path("many")
+    source = t.server("mariadb")
+    t.database(source, "many", MANY, "INSERT INTO many.t SELECT seq * 3, seq, CONCAT('row ', seq) FROM seq_1_to_%d" % count, options=UTF8)
+    ferry.dump(source, out, "-f", "many.*", "--chunk-size", "%dKiB" % max(64, count * 20 // 1024 // 16)).must()
+    step = count // there
+    half = []
+    for i in range(there):
+        seq = i * step + 1
+        half.append("(%d,%d,'%s %d')" % (seq * 3, seq, "row" if i % 2 == 0 else "old", seq))
+    return out, [MANY] + ["INSERT INTO many.t VALUES " + ",".join(half[i:i + 1000]) for i in range(0, there, 1000)]
+
+
+def judged(target, count, there, strategy):
+    """Records and rows are exactly those of the strategy."""
+    kinds = dict(target.run("SELECT identical, COUNT(*) FROM ferry_meta.conflict GROUP BY identical"))
+    assert kinds == {0: there // 2, 1: there // 2}, kinds
+    assert target.value("SELECT COUNT(*) FROM many.t") == count
+    assert target.value("SELECT COUNT(*) FROM many.t WHERE id = n * 3 AND s IN (CONCAT('row ', n), CONCAT('old ', n))") == count
+    assert target.value("SELECT COUNT(*) FROM many.t WHERE s LIKE 'old%'") == (there // 2 if strategy == "ignore" else 0)
+    assert target.value("SELECT CAST(SUM(added) AS SIGNED) FROM ferry_meta.chunk") == count - there
+
+
+def settled(t, kind, count, there, kills, seconds):
+    out, fill = many(t, count, there)
+    target = t.own_server(kind)
+    for strategy in ("ignore", "replace"):
+        fresh(t, target, *fill, db="many")
+        load = ("load", "--target", target.url, "--input", out, "-t", "4", "--batch-rows", "500", "--on-conflict", strategy)
+        killed = 0
+        for _ in range(kills):
+            killed += ferry.run_killed(t.random.uniform(seconds / 10, seconds), *load, program=ferry.fault_binary(),
+                                       env={"FERRY_FAULT_PAUSE": "load.after-load:0.05"}).status == -9
+        ferry.run(*load, timeout=3000).must()
+        judged(target, count, there, strategy)
+        t.say("%s, %s: killed %d times" % (kind, strategy, killed))
+        assert killed >= kills // 2
+    fresh(t, target, *fill, db="many")
+    before = target.value("SELECT COUNT(*) FROM many.t WHERE s LIKE 'old%'")
+    ferry.load(target, out, "--check-conflicts", timeout=3000).must(3, "%d found, %d identical" % (there, there // 2))
+    assert target.value("SELECT COUNT(*) FROM many.t") == there and before == there // 2
+    ferry.load(target, out, "--batch-rows", "500").must(3, "FERRY-LOAD-CONFLICT")
+    bad = target.run("SELECT DISTINCT chunk, (row_no - 1) DIV 500 FROM ferry_meta.conflict c JOIN ferry_meta.job j USING (job) WHERE "
+                     "purpose = 'load'")
+    assert bad
+    new = target.value("SELECT COUNT(*) FROM many.t") - there  # every row in the table is of a batch that is done
+    assert new == target.value("SELECT CAST(SUM(added) AS SIGNED) FROM ferry_meta.chunk c JOIN ferry_meta.job j USING (job) WHERE "
+                               "purpose = 'load'")
+
+
+def test_exact_when_killed_mariadb(t):
+    settled(t, "mariadb", 60000, 600, 6, 0.6)
+
+
+def test_exact_tidb(t):
+    settled(t, "tidb", 60000, 600, 0, 1.0)
+
+
+@soak
+def test_exact_two_million(t):
+    """Two million rows into a table that holds 10,000 of them, killed ten times."""
+    for kind in ("mariadb", "mysql"):
+        settled(t, kind, 2000000, 10000, 10, 20.0)
+    settled(t, "tidb", 2000000, 10000, 0, 1.0)
+
+
+# ---- values that the target refuses ----
+
+@quick
+def test_bad_values(t):
+    """A CHECK that the source does not have, in silence on TiDB: each row is named, and left out when asked; conflicts among them, too."""
+    source, out = dumped(t, "CREATE TABLE c.t (id int PRIMARY KEY, x int, s varchar(20)) " + UTF8,
+                         "INSERT INTO c.t SELECT seq, seq, 'x' FROM seq_1_to_3000")
+    for kind in TARGETS:
+        target = t.server(kind)
+        if kind == "tidb":
+            target.run("SET GLOBAL tidb_enable_check_constraint=1")
+        fresh(t, target, "CREATE TABLE c.t (id int PRIMARY KEY, x int CHECK (x NOT IN (7, 8, 1999, 2000, 2001)), s varchar(20)) " + UTF8,
+              "INSERT INTO c.t VALUES (9,9,'old'),(2002,1,'x')")
+        ferry.load(target, out, "--on-conflict", "ignore").must(1, ["FERRY-LOAD-BAD-VALUE", "row 7"])
+        r = ferry.load(target, out, "--on-conflict", "ignore", "--on-bad-value", "skip", "--conflict-report", t.path("report.jsonl"))
+        r.must(6, ["2 ignored, 5 bad values", "rows left out for their values: 5"])
+        if kind == "tidb":
+            target.run("SET GLOBAL tidb_enable_check_constraint=0")
+        assert target.value("SELECT COUNT(*) FROM c.t") == 2995
+        found = report(t)
+        assert [r["row"] for r in found if r["key"] is None] == [7, 8, 1999, 2000, 2001]
+        assert [r["incoming"]["x"] for r in found if r["key"] is None] == [7, 8, 1999, 2000, 2001]
+        assert all(r["existing"] is None and r["key_values"] is None for r in found if r["key"] is None)
+        assert [r["row"] for r in found if r["key"]] == [9, 2002]
+        ferry.load(target, out, "--on-bad-value", "skip").must(6, "nothing to do")
+
+
+# ---- keys that cannot be compared beforehand ----
+
+@quick
+def test_odd_keys(t):
+    """A prefix key is compared as the target does; one over an expression or a generated column is known from the server's error."""
+    source, out = dumped(t, "CREATE TABLE c.t (id int PRIMARY KEY, u varchar(20), v varchar(20)) " + UTF8,
+                         "INSERT INTO c.t VALUES (1,'abc','1'),(2,'ABd','2'),(3,'xyz','3'),(4,NULL,'4')")
+    for kind in TARGETS:
+        target = t.server(kind)
+        fresh(t, target, "CREATE TABLE c.t (id int PRIMARY KEY, u varchar(20), v varchar(20), UNIQUE KEY p (u(2))) " + UTF8,
+              "INSERT INTO c.t VALUES (100,'xy','was')")
+        ferry.load(target, out, "--on-conflict", "replace").must(0, "2 replaced")
+        assert rows(target) == [(2, "ABd", "2"), (3, "xyz", "3"), (4, None, "4")]
+        ferry.run("conflicts", "--target", target.url, "--undo-sql", t.path("undo.sql")).must()
+        apply_sql(target, t.path("undo.sql"))
+        assert rows(target) == [(1, "abc", "1"), (4, None, "4"), (100, "xy", "was")]
+        fresh(t, target, "CREATE TABLE c.t (id int PRIMARY KEY, u varchar(20), v varchar(20), g varchar(20) AS (LEFT(u,2)) VIRTUAL, "
+              "UNIQUE KEY g (g)) " + UTF8, "INSERT INTO c.t (id,u,v) VALUES (100,'xy','was')")
+        ferry.load(target, out, "--on-conflict", "replace").must(3, "what it would replace cannot be put on record")
+        ferry.load(target, out, "--on-conflict", "ignore", "--conflict-report", t.path("report.jsonl")).must(0, "2 ignored")
+        assert [(r[0], r[1]) for r in rows(target)] == [(1, "abc"), (4, None), (100, "xy")]
+        assert [(r["row"], r["existing"]) for r in report(t)] == [(2, None), (3, None)]
