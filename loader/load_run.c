@@ -286,7 +286,9 @@ static void load_records(struct load_run *run, enum err_code *rc, struct err *er
 {
     struct err why = ERR_INIT;
 
-    if (run->state.job == 0 || *rc == ERR_LOAD_FENCED || !load_step(run, report_conflicts, &why))
+    /* A server that has not answered the whole time will not now. */
+    if (run->state.job == 0 || *rc == ERR_LOAD_FENCED || err_info(*rc)->retryable ||
+        !load_step(run, report_conflicts, &why))
         return;
     if (*rc) {
         log_event(LOG_WARN, "load.report", F_STR("message", "the conflicts could not be read"),

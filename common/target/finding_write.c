@@ -119,7 +119,8 @@ enum err_code finding_write(struct finding_writer *w, const struct finding *r, s
     if (parts > 0 && (finding_flush(w, err) || write_pieces(w, r, first, err)))
         return err->code;
     if (w->sql.len == 0) {
-        strbuf_addstr(&w->sql, "REPLACE INTO ");
+        /* Only what stopped a run can be there from a try whose answer was lost. */
+        strbuf_addstr(&w->sql, r->done == FINDING_STOPPED ? "REPLACE INTO " : "INSERT INTO ");
         state_add_name(&w->sql, w->state, "conflict");
         strbuf_addstr(&w->sql,
                       " (job,chunk,row_no,key_no,kind,done,db_name,name,key_name,key_values,"

@@ -31,9 +31,9 @@ def report(t, name="report.jsonl"):
     return lines
 
 
-def apply_sql(target, path):
+def apply_sql(target, path, *options):
     """As a user would: the mysql client, which stops at the first error."""
-    client = ["mariadb", "-h127.0.0.1", "-P%d" % target.port, "-uroot"]
+    client = ["mariadb", "-h127.0.0.1", "-P%d" % target.port, "-uroot"] + list(options)
     with open(path, "rb") as f:
         done = subprocess.run(client, stdin=f, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout.decode()
