@@ -7,10 +7,10 @@
 #include "formats/binlog_json.h"
 #include "formats/binlog_number.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 
 #include <zlib.h>
 
@@ -381,6 +381,42 @@ static enum err_code decode_uuid(const struct binlog_column *c, const uint8_t **
     return in_slot(out, to);
 }
 
+/* As MariaDB's Inet6::to_string: also a single group of zeros is left out, which inet_ntop does not.
+ */
+static char *inet6_text(char *to, const uint8_t *raw)
+{
+    int gap = -1;
+    int gap_len = 0;
+
+    for (int i = 0; i < 8; i++) {
+        int len = 0;
+
+        while (i + len < 8 && bytes_be16(raw + 2 * (i + len)) == 0)
+            len++;
+        if (len > gap_len) {
+            gap = i;
+            gap_len = len;
+        }
+        i += len;
+    }
+    for (int i = 0; i < 8;) {
+        if (i == gap) {
+            *to++ = ':';
+            if (i == 0)
+                *to++ = ':';
+            i += gap_len;
+        } else if (i == 6 && gap == 0 &&
+                   (gap_len == 6 || (gap_len == 5 && bytes_be16(raw + 10) == 0xffff))) {
+            return to + snprintf(to, 16, "%u.%u.%u.%u", raw[12], raw[13], raw[14], raw[15]);
+        } else {
+            to += snprintf(to, 5, "%x", bytes_be16(raw + 2 * i));
+            if (++i < 8)
+                *to++ = ':';
+        }
+    }
+    return to;
+}
+
 static enum err_code decode_inet(const struct binlog_column *c, const uint8_t **at,
                                  const uint8_t *end, struct cell_out *out, struct err *err)
 {
@@ -394,9 +430,10 @@ static enum err_code decode_inet(const struct binlog_column *c, const uint8_t **
     if (len > c->pad)
         return cell_wrong(err);
     memcpy(raw, data, len);
-    if (!inet_ntop(c->pad == 4 ? AF_INET : AF_INET6, raw, out->slot, NUMBER_TEXT_MAX))
-        return cell_wrong(err);
-    return in_slot(out, out->slot + strlen(out->slot));
+    if (c->pad == 16)
+        return in_slot(out, inet6_text(out->slot, raw));
+    return in_slot(out, out->slot + snprintf(out->slot, NUMBER_TEXT_MAX, "%u.%u.%u.%u", raw[0],
+                                             raw[1], raw[2], raw[3]));
 }
 
 /* MariaDB's COMPRESSED: a byte says how; then the length, big-endian; then zlib's. */
@@ -426,7 +463,7 @@ static enum err_code decode_compressed(const struct binlog_column *c, const uint
     rc = strbuf_reserve(var, plain, err);
     if (rc)
         return rc;
-    if (inflateInit2(&z, data[0] & 8 ? MAX_WBITS : -MAX_WBITS) != Z_OK)
+    if (inflateInit2(&z, data[0] & 8 ? -MAX_WBITS : MAX_WBITS) != Z_OK)
         return err_set(err, ERR_NOMEM, "no memory for zlib");
     z.next_in = data + 1 + len_bytes;
     z.avail_in = (uInt)(len - 1 - len_bytes);

@@ -134,12 +134,15 @@ static enum err_code json_base64(unsigned type, const uint8_t *data, size_t len,
                                  struct err *err)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    enum err_code rc = strbuf_reserve(out, len / 3 * 4 + 40 + len / 54, err);
+    enum err_code rc = strbuf_reserve(out, len / 3 * 4 + 40 + len / 57 * 2, err);
 
     if (rc)
         return rc;
     strbuf_addf(out, "\"base64:type%u:", type);
     for (size_t i = 0; i < len; i += 3) {
+        /* The server's lines of 76 characters, inside of a JSON string. */
+        if (i > 0 && i % 57 == 0)
+            strbuf_addstr(out, "\\n");
         const size_t n = len - i < 3 ? len - i : 3;
         const uint32_t v = (uint32_t)data[i] << 16 | (n > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
                            (n > 2 ? data[i + 2] : 0);

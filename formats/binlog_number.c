@@ -125,7 +125,8 @@ char *number_double(char *to, double v)
     if (v == 0)
         return put(to, "0", 1);
     len = double_digits(v, digits, &point);
-    if (point > GCVT_POINT_MAX || point < GCVT_POINT_MIN) {
+    /* Measured: 17 digits of which the last is behind the point have no exponent either. */
+    if ((point > GCVT_POINT_MAX && (size_t)point >= len) || point < GCVT_POINT_MIN) {
         *to++ = digits[0];
         if (len > 1) {
             *to++ = '.';
