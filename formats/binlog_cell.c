@@ -381,7 +381,8 @@ static enum err_code decode_uuid(const struct binlog_column *c, const uint8_t **
     return in_slot(out, to);
 }
 
-/* As MariaDB's Inet6::to_string: also a single group of zeros is left out, which inet_ntop does not.
+/* As MariaDB's Inet6::to_string: also a single group of zeros is left out, which inet_ntop does
+ * not.
  */
 static char *inet6_text(char *to, const uint8_t *raw)
 {

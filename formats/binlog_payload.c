@@ -110,6 +110,8 @@ static enum err_code payload_fill(struct payload *p, size_t want, struct err *er
             out.pos += n;
             break;
         }
+        if (p->in.pos == p->in.size && p->frame_ended)
+            break; /* asked again, zstd would speak of a next frame */
         left = ZSTD_decompressStream(p->zstd, &out, &p->in);
         if (ZSTD_isError(left))
             return err_set(err, ERR_BINLOG_EVENT, "a Transaction_payload event: %s",
