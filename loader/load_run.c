@@ -267,6 +267,8 @@ static enum err_code load_check(struct load_run *run, struct err *err)
 {
     size_t kept = 0;
 
+    if (!run->dump->complete)
+        return err_set(err, ERR_DUMP_INCOMPLETE, "--check-conflicts needs a finished dump");
     if (load_step(run, step_check_tables, err))
         return err->code;
     for (size_t i = 0; i < run->chunk_count; i++)

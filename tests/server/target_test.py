@@ -53,6 +53,18 @@ def test_gone_after_the_load(t):
         compare.same_database(source, target, "gone")
 
 
+@quick
+def test_truncated_after_the_load(t):
+    """MariaDB and MySQL have no table ids: a table that got rows and is empty now is not "nothing to do"."""
+    for kind in ("mariadb", "mysql"):
+        _, target, out = some_tables(t, kind, "cut")
+        t.gone_after(target, "cut")
+        ferry.load(target, out).must()
+        target.run("TRUNCATE TABLE cut.a")
+        r = ferry.load(target, out).must(1, ["FERRY-LOAD-STATE", "cut.a"])
+        assert "nothing to do" not in r.out, r
+
+
 def test_emptied_between_two_runs(t):
     """A table emptied or made anew while a load is cut off is not gone on with, though MariaDB and MySQL have no table ids."""
     anew = "CREATE TABLE emptied.a (id int PRIMARY KEY, x varchar(20))"
