@@ -146,21 +146,29 @@ static enum err_code keys_fetch(struct s3_credentials *c, struct err *err)
     return rc;
 }
 
+/* With the lock held: fetches what is due, unless another thread does. */
+static enum err_code keys_freshen(struct s3_credentials *c, struct err *err)
+{
+    enum err_code rc;
+
+    if (!keys_due(c) || c->fetching)
+        return ERR_OK;
+    rc = keys_fetch(c, err);
+    if (!rc || !keys_good(c))
+        return rc;
+    log_event(LOG_WARN, "store.s3.credentials", F_STR("message", err->msg));
+    err_clear(err); /* there is time for another try */
+    return ERR_OK;
+}
+
 enum err_code s3_credentials_get(struct s3_credentials *c, struct s3_keys *keys, struct err *err)
 {
-    enum err_code rc = ERR_OK;
+    enum err_code rc;
 
     pthread_mutex_lock(&c->lock);
     while (!keys_good(c) && c->fetching)
         pthread_cond_wait(&c->fetched, &c->lock);
-    if (keys_due(c) && !c->fetching) {
-        rc = keys_fetch(c, err);
-        if (rc && keys_good(c)) { /* there is time for another try */
-            log_event(LOG_WARN, "store.s3.credentials", F_STR("message", err->msg));
-            err_clear(err);
-            rc = ERR_OK;
-        }
-    }
+    rc = keys_freshen(c, err);
     if (!rc)
         keys_copy(keys, &c->keys);
     pthread_mutex_unlock(&c->lock);

@@ -54,7 +54,10 @@ static void text_decode(char *text)
             *to++ = (char)(high * 16 + low);
             p += 2;
         } else {
-            *to++ = *p == '+' ? ' ' : *p;
+            *to = *p;
+            if (*p == '+')
+                *to = ' ';
+            to++;
         }
     }
     *to = '\0';
