@@ -10,7 +10,7 @@
 #define COLUMNS 3
 static const char *const names[COLUMNS] = {"a;b", "n", "x'\"y"};
 static const enum cell_form forms[COLUMNS] = {CELL_TEXT, CELL_NUMBER, CELL_BYTES};
-static const struct row_shape shape = {"t", names, forms, COLUMNS};
+static const struct row_shape shape = {"t", names, forms, COLUMNS, NULL};
 
 static const struct csv_dialect dialects[] = {
     {',', '"', true, false, true, "\\N"}, {'\t', '"', true, true, false, "NULL"},

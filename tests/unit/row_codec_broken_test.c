@@ -7,8 +7,8 @@
 static const char *const columns[] = {"a", "b"};
 static const enum cell_form forms[] = {CELL_NUMBER, CELL_TEXT};
 static const enum cell_form byte_forms[] = {CELL_BIT, CELL_BYTES};
-static const struct row_shape shape = {"t", columns, forms, 2};
-static const struct row_shape byte_shape = {"t", columns, byte_forms, 2};
+static const struct row_shape shape = {"t", columns, forms, 2, NULL};
+static const struct row_shape byte_shape = {"t", columns, byte_forms, 2, NULL};
 
 struct broken {
     const char *name;
@@ -211,7 +211,7 @@ static void refuses_broken_csv(void **state)
         {"an empty line", "a\nx\n\n",
          "row 2, byte 4: an empty line, which may be a row or none, found '\\n'"},
     };
-    const struct row_shape one_column = {"t", columns, byte_forms + 1, 1};
+    const struct row_shape one_column = {"t", columns, byte_forms + 1, 1, NULL};
 
     (void)state;
     expect_broken(ROW_FORMAT_CSV, &shape, files, sizeof files / sizeof *files);

@@ -87,7 +87,7 @@ static void writes_each_cell(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
         const struct row row = {&cells[i].cell.text, &cells[i].cell.len, 1};
-        const struct row_shape shape = {"t", column_a, &cells[i].form, 1};
+        const struct row_shape shape = {"t", column_a, &cells[i].form, 1, NULL};
         struct encoder *csv = encoder_new(ROW_FORMAT_CSV, &shape, 0);
         struct encoder *sql = encoder_new(ROW_FORMAT_SQL, &shape, 0);
 
@@ -107,7 +107,7 @@ static void writes_each_cell(void **state)
 
 static const char *const two_columns[] = {"a`b", "c\"d"};
 static const enum cell_form two_forms[] = {CELL_NUMBER, CELL_TEXT};
-static const struct row_shape two = {"t`x", two_columns, two_forms, 2};
+static const struct row_shape two = {"t`x", two_columns, two_forms, 2, NULL};
 
 static void add_two(struct encoder *e, const char *a, const char *b, struct strbuf *out)
 {

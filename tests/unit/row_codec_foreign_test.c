@@ -7,8 +7,8 @@
 static const char *const columns[] = {"a", "b"};
 static const enum cell_form text_forms[] = {CELL_NUMBER, CELL_TEXT};
 static const enum cell_form byte_forms[] = {CELL_BIT, CELL_BYTES};
-static const struct row_shape text_shape = {"t", columns, text_forms, 2};
-static const struct row_shape byte_shape = {"t", columns, byte_forms, 2};
+static const struct row_shape text_shape = {"t", columns, text_forms, 2, NULL};
+static const struct row_shape byte_shape = {"t", columns, byte_forms, 2, NULL};
 
 #define BYTES(text) text, sizeof(text) - 1
 

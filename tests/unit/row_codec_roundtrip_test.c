@@ -13,7 +13,7 @@ enum { COLUMNS = 8 };
 static const char *const columns[COLUMNS] = {"a", "b c", "d`e", "f\"g", "h,i", "j\\k", "l", "m"};
 static const enum cell_form forms[COLUMNS] = {CELL_NUMBER, CELL_TEXT, CELL_BYTES,  CELL_BIT,
                                               CELL_JSON,   CELL_TEXT, CELL_NUMBER, CELL_TEXT};
-static const struct row_shape shape = {"t", columns, forms, COLUMNS};
+static const struct row_shape shape = {"t", columns, forms, COLUMNS, NULL};
 
 static uint64_t seed_of_today(void)
 {
