@@ -1,27 +1,26 @@
 /* Where to cut a range in two: a key that exists, found by dives into the index.
  *
- * Between the keys at both ends a value half way is guessed (middle.h), and the server is asked for
- * the first key behind it: in its own order, so the guess may be as wrong as it likes. A side that
- * is too small to be worth a file becomes the new end, and the search goes on in the rest: so a gap
- * of any width, a skewed column or equal first columns cost a few dives. What cannot be guessed is
- * cut one file ahead, by counting rows in the index. */
+ * First the keys are looked up that stand a few rows from either end: whatever lies between them
+ * leaves both sides something that is worth a file, and is a good cut. Between them a value half
+ * way is guessed (middle.h), and the server is asked for the first key behind it: in its own order,
+ * so the guess may be as wrong as it likes. A gap of any width, a skewed column or equal first
+ * columns cost no more than that: what is rare is left behind at the ends. What cannot be guessed
+ * is cut one file ahead, by counting rows in the index. */
 #include "common/base/fault.h"
 #include "common/base/log.h"
-#include "common/base/mem.h"
 #include "dumper/middle.h"
 #include "dumper/skip.h"
 
 #include <stdlib.h>
 
-#define TRIES 40
-#define SIDE_ROWS_MAX 5000 /* rows that are counted to see that a side is not too small */
+#define SIDE_ROWS_MAX 5000 /* rows that are counted at either end */
 
 struct dive {
     struct worker *w;
     const struct span *span;
     uint64_t side_rows;   /* that a side must have */
-    struct bound low, up; /* keys between which is searched */
-    struct bound guess;   /* the last one */
+    struct bound low, up; /* the first and the last key that leave them */
+    struct bound guess;
     struct bound found;
 };
 
@@ -52,38 +51,23 @@ static void dive_range_sql(struct dive *d, const struct bound *lo, const struct 
     table_sql_key(d->w->read, list, 2, down, offset, &d->w->sql);
 }
 
-/* The key at one end of the span, where that end is open. */
-static enum err_code dive_end(struct dive *d, const struct bound *end, bool down, struct bound *key,
-                              bool *none, struct err *err)
-{
-    *none = false;
-    if (end->count) {
-        bound_copy(key, end);
-        return ERR_OK;
-    }
-    dive_range_sql(d, &d->span->lo, &d->span->hi, down, 0);
-    return dive_query(d, key, none, err);
-}
-
-/* "key > low AND key < up AND key >= guess", or "< guess" from its end. */
+/* "key >= low AND key <= up AND key >= guess", or "< guess" from its end. */
 static void dive_guess_sql(struct dive *d, bool down)
 {
-    const struct predicate list[] = {{KEY_GREATER, &d->low},
-                                     {KEY_LESS, &d->up},
+    const struct predicate list[] = {{KEY_GREATER_EQUAL, &d->low},
+                                     {KEY_LESS_EQUAL, &d->up},
                                      {down ? KEY_LESS : KEY_GREATER_EQUAL, &d->guess}};
 
     table_sql_key(d->w->read, list, 3, down, 0, &d->w->sql);
 }
 
-/* Both ends' columns up to the first that differs, and a value between there. The same guess again
- * means that the server has another order than was thought: no more of them then. */
+/* Both ends' columns up to the first that differs, and a value between there. */
 static bool dive_guess(struct dive *d)
 {
     const struct key *key = d->w->read->key;
     struct bound whole = d->low;
     struct strbuf mid = {0};
     unsigned part = bound_common(&d->low, &d->up);
-    bool again;
 
     if (part == key->part_count ||
         !key_middle(&d->w->read->table->columns[key->parts[part].column],
@@ -92,95 +76,50 @@ static bool dive_guess(struct dive *d)
         strbuf_release(&mid);
         return false;
     }
-    again = d->guess.count == part + 1 && bound_common(&d->guess, &d->low) >= part &&
-            d->guess.len[part] == mid.len &&
-            memcmp(d->guess.cell[part], strbuf_str(&mid), mid.len) == 0;
-    bound_release(&d->guess);
     whole.count = part + 1;
     bound_copy(&d->guess, &whole);
     free(d->guess.cell[part]);
     d->guess.len[part] = mid.len;
     d->guess.cell[part] = strbuf_detach(&mid);
-    return !again;
+    return true;
 }
 
-/* Whether (lo, hi] has at least d->side_rows rows. */
-static enum err_code dive_enough(struct dive *d, const struct bound *lo, const struct bound *hi,
-                                 bool *enough, struct err *err)
+/* The keys that have side_rows rows of the span up to them, and behind them. */
+static enum err_code dive_ends(struct dive *d, bool *none, struct err *err)
 {
-    struct bound ignored = {0};
+    enum err_code rc;
+
+    dive_range_sql(d, &d->span->lo, &d->span->hi, false, d->side_rows - 1);
+    rc = dive_query(d, &d->low, none, err);
+    if (rc || *none)
+        return rc;
+    dive_range_sql(d, &d->span->lo, &d->span->hi, true, d->side_rows);
+    return dive_query(d, &d->up, none, err);
+}
+
+static enum err_code dive_between(struct dive *d, struct err *err)
+{
     bool none = false;
     enum err_code rc;
 
-    dive_range_sql(d, lo, hi, false, d->side_rows - 1);
-    rc = dive_query(d, &ignored, &none, err);
-    *enough = !none;
-    bound_release(&ignored);
-    return rc;
-}
-
-/* The end of the search moves. */
-static void dive_move(struct bound *end, struct bound *to)
-{
-    bound_release(end);
-    *end = *to;
-    *to = (struct bound){0};
-}
-
-enum dive_step { DIVE_AGAIN, DIVE_FOUND, DIVE_OVER };
-
-/* One guess: found, or one end has come nearer. */
-static enum err_code dive_try(struct dive *d, enum dive_step *step, struct err *err)
-{
-    struct bound key = {0};
-    bool none = false;
-    bool enough = false;
-    enum err_code rc = ERR_OK;
-
-    *step = DIVE_OVER;
-    if (!dive_guess(d))
-        return ERR_OK;
     dive_guess_sql(d, false);
-    rc = dive_query(d, &key, &none, err);
-    if (!rc && none) {
-        dive_guess_sql(d, true);
-        rc = dive_query(d, &key, &none, err);
-        if (!rc && !none) {
-            dive_move(&d->up, &key);
-            *step = DIVE_AGAIN;
-        }
-        goto out;
-    }
-    if (!rc)
-        rc = dive_enough(d, &d->span->lo, &key, &enough, err);
-    if (!rc && !enough) {
-        dive_move(&d->low, &key);
-        *step = DIVE_AGAIN;
-        goto out;
-    }
-    if (!rc)
-        rc = dive_enough(d, &key, &d->span->hi, &enough, err);
-    if (rc)
-        goto out;
-    dive_move(enough ? &d->found : &d->up, &key);
-    *step = enough ? DIVE_FOUND : DIVE_AGAIN;
-out:
-    bound_release(&key);
-    return rc;
+    rc = dive_query(d, &d->found, &none, err);
+    if (rc || !none)
+        return rc;
+    /* no key is between the guess and the upper end, where one is: in the server's order it lies
+     * elsewhere */
+    dive_guess_sql(d, true);
+    return dive_query(d, &d->found, &none, err);
 }
 
-static enum err_code dive_by_value(struct dive *d, struct err *err)
+/* Without d->found: there is no such key, or none was guessed. *none: of no use to go on. */
+static enum err_code dive_by_value(struct dive *d, bool *none, struct err *err)
 {
-    enum dive_step step = DIVE_AGAIN;
-    bool none = false;
-    enum err_code rc = dive_end(d, &d->span->lo, false, &d->low, &none, err);
+    enum err_code rc = dive_ends(d, none, err);
 
-    if (!rc && !none)
-        rc = dive_end(d, &d->span->hi, true, &d->up, &none, err);
-    if (none)
+    if (rc || *none || !dive_guess(d))
         return rc;
-    for (int i = 0; !rc && step == DIVE_AGAIN && i < TRIES; i++)
-        rc = dive_try(d, &step, err);
+    rc = dive_between(d, err);
     /* a guess that is no value of the type; a dive behind a lost snapshot would read another one */
     if (rc == ERR_SQL && conn_usable(d->w->conn) && dumper_snapshot_lives(d->w)) {
         log_event(LOG_DEBUG, "dump.split.guess", F_STR("message", err->msg));
@@ -190,20 +129,26 @@ static enum err_code dive_by_value(struct dive *d, struct err *err)
     return rc;
 }
 
+/* One file ahead. */
 static enum err_code dive_by_count(struct dive *d, uint64_t chunk_rows, struct err *err)
 {
     struct bound key = {0};
+    struct bound behind = {0};
     bool none = false;
-    bool enough = false;
     enum err_code rc;
 
     dive_range_sql(d, &d->span->lo, &d->span->hi, false, chunk_rows);
     rc = dive_query(d, &key, &none, err);
-    if (!rc && !none)
-        rc = dive_enough(d, &key, &d->span->hi, &enough, err);
-    if (!rc && enough)
-        dive_move(&d->found, &key);
+    if (!rc && !none) {
+        dive_range_sql(d, &key, &d->span->hi, false, d->side_rows - 1);
+        rc = dive_query(d, &behind, &none, err);
+    }
+    if (!rc && !none) {
+        d->found = key;
+        key = (struct bound){0};
+    }
     bound_release(&key);
+    bound_release(&behind);
     return rc;
 }
 
@@ -239,13 +184,14 @@ static enum err_code split_at(struct dump_run *run, struct span *s, struct bound
 enum err_code dumper_split(struct worker *w, struct span *s, uint64_t chunk_rows, struct err *err)
 {
     struct dive d = {.w = w, .span = s};
+    bool none = false;
     enum err_code rc;
 
     d.side_rows = chunk_rows / 8 < SIDE_ROWS_MAX ? chunk_rows / 8 : SIDE_ROWS_MAX;
     if (!d.side_rows)
         d.side_rows = 1;
-    rc = dive_by_value(&d, err);
-    if (!rc && !d.found.count)
+    rc = dive_by_value(&d, &none, err);
+    if (!rc && !none && !d.found.count)
         rc = dive_by_count(&d, chunk_rows, err);
     if (!rc && d.found.count)
         rc = split_at(w->run, s, &d.found, err);

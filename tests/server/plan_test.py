@@ -4,7 +4,7 @@ import os
 import sys
 
 import ferry
-from case import soak
+from case import quick, soak
 
 sys.path.insert(0, os.path.join(ferry.ROOT, "tests", "bench"))
 import many_tables  # noqa: E402
@@ -24,6 +24,29 @@ def test_dry_run(t):
         assert r.out.count("table      dry.s") <= 20 and "dry: and 11 smaller ones" in r.out, r
         assert not os.path.exists(t.path(kind)), "the dry run has made a folder"
         r = ferry.dump(source, out, "-f", "dry.*", "--no-views", "--dry-run").must(0, "left out   dry.v: --no-views")
+
+
+@quick
+def test_cuts_of_a_skewed_key(t):
+    """A key whose first column is nearly constant is cut as an integer is: for each cut few questions are asked, and few entries of the index read."""
+    source = t.own_server("mariadb")
+    spent = {}
+    source.run("CREATE DATABASE cuts")
+    for name, key in {"plain": "id", "skewed": "a, id", "uuid": "u"}.items():
+        source.run("CREATE TABLE %s (a int NOT NULL, id int NOT NULL, u binary(16) NOT NULL, PRIMARY KEY (%s))" % (name, key),
+                   "INSERT INTO %s SELECT IF(seq %% 1000, 1, seq), seq, UNHEX(MD5(seq)) FROM seq_1_to_60000" % name, "ANALYZE TABLE " + name, database="cuts")
+        before = dict(source.run("SHOW GLOBAL STATUS"))
+        ferry.dump(source, t.path(name), "-f", "cuts." + name, "--chunk-size", "256KiB", "-t", "4").must()
+        after = dict(source.run("SHOW GLOBAL STATUS"))
+        spent[name] = {k: int(after[k]) - int(before[k]) for k in (
+            "Handler_read_key", "Handler_read_next", "Handler_read_prev", "Handler_read_rnd_next", "Com_select")}
+        records = [r["record"] for r in ferry.manifest(t.path(name))]
+        spent[name]["cuts"], spent[name]["chunks"] = records.count("span"), records.count("chunk")
+    for name, s in spent.items():
+        asked = (s["Com_select"] - 2 * s["chunks"] - 25) / s["cuts"]
+        entries = (s["Handler_read_next"] + s["Handler_read_prev"] - 60000) / s["cuts"]
+        t.say("%s: %s, %.1f questions, %.0f entries a cut" % (name, s, asked, entries))
+        assert s["cuts"] >= 4 and asked < 7 and entries < 1600, (name, spent)
 
 
 @soak
