@@ -88,12 +88,14 @@ static void classify(struct dump *d, struct foreign_list *l, struct foreign_file
         l->parquet = f->path;
         return;
     }
-    if (cut(f->path, &len, ".dat"))
+    if (cut(f->path, &len, ".dat")) {
         f->kind = FOREIGN_DAT;
-    else if (cut(f->path, &len, ".csv"))
-        f->csv = true, f->kind = FOREIGN_ROWS;
-    else if (!cut(f->path, &len, ".sql"))
+    } else if (cut(f->path, &len, ".csv")) {
+        f->csv = true;
+        f->kind = FOREIGN_ROWS;
+    } else if (!cut(f->path, &len, ".sql")) {
         return;
+    }
     base = arena_memdup(d->arena, f->path, len);
     f->base = base;
     if (f->kind == FOREIGN_OTHER)
