@@ -290,9 +290,18 @@ static void add_join(struct worker *w, const struct stage_key *key, const char *
         strbuf_addf(&w->sql, " WHERE s." ROW_NUMBER " IN (%s)", rows);
 }
 
-static const char *join_hint(const struct worker *w)
+/* TiDB takes the database of a name in a hint for the session's own, which is not the table's, and
+ * would read the whole table for each batch. */
+static void add_verb(struct worker *w, const char *verb)
 {
-    return w->run->flavour.vendor == VENDOR_TIDB ? " /*+ INL_JOIN(t) */" : "";
+    strbuf_reset(&w->sql);
+    strbuf_addstr(&w->sql, verb);
+    if (w->run->flavour.vendor == VENDOR_TIDB) {
+        strbuf_addstr(&w->sql, " /*+ INL_JOIN(");
+        strbuf_add_ident(&w->sql, w->table->target->db);
+        strbuf_addstr(&w->sql, ".t) */");
+    }
+    strbuf_addch(&w->sql, ' ');
 }
 
 enum err_code stage_hits(struct worker *w, const struct stage_join *join, stage_row_fn *fn,
@@ -300,8 +309,7 @@ enum err_code stage_hits(struct worker *w, const struct stage_join *join, stage_
 {
     const struct stage_plan *plan = w->table->stage;
 
-    strbuf_reset(&w->sql);
-    strbuf_addf(&w->sql, "SELECT%s ", join_hint(w));
+    add_verb(w, "SELECT");
     if (join->numbers_only)
         strbuf_addstr(&w->sql, ROW_NUMBER);
     else
@@ -335,8 +343,8 @@ enum err_code stage_rows(struct worker *w, const char *rows, stage_row_fn *fn, v
 enum err_code stage_delete(struct worker *w, const struct stage_key *key, const char *rows,
                            uint64_t *deleted, struct err *err)
 {
-    strbuf_reset(&w->sql);
-    strbuf_addf(&w->sql, "DELETE%s t FROM ", join_hint(w));
+    add_verb(w, "DELETE");
+    strbuf_addstr(&w->sql, "t FROM ");
     add_join(w, key, rows);
     return conn_exec(w->conn, w->sql.str, w->sql.len, deleted, err);
 }
