@@ -6,7 +6,7 @@
 #include "common/mysql/flavour.h"
 #include "common/mysql/row.h"
 #include "common/schema/model.h"
-#include "dumper/predicate.h"
+#include "common/schema/predicate.h"
 #include "formats/row_codec.h"
 
 struct table_sql {

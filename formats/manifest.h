@@ -18,6 +18,7 @@
 #ifndef FERRY_FORMATS_MANIFEST_H
 #define FERRY_FORMATS_MANIFEST_H
 
+#include "common/schema/bound.h"
 #include "common/store/digest.h"
 #include "common/store/store.h"
 
@@ -25,15 +26,6 @@
 #include <stdint.h>
 
 #define MANIFEST_VERSION 1
-
-struct bound { /* a full key tuple as text-protocol cells; count 0: open (the table's begin or end)
-                */
-    char **cell;        /* never NULL cells: keys are NOT NULL */
-    unsigned long *len; /* bytes */
-    unsigned count;
-};
-void bound_copy(struct bound *dst, const struct bound *src);
-void bound_release(struct bound *b);
 
 struct dump_record {
     char uuid[37];

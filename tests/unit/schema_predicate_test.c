@@ -1,4 +1,4 @@
-#include "dumper/predicate.h"
+#include "common/schema/predicate.h"
 #include "dumper/table_sql.h"
 
 #include "tests/unit/cmocka_all.h"

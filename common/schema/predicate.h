@@ -1,16 +1,16 @@
-/* dumper/predicate.h: a range of a key as the text of a WHERE clause. No state: any thread.
+/* common/schema/predicate.h: a range of a key as the text of a WHERE clause. No state: any thread.
  *
  * Comparisons of key tuples are written out as an OR of ANDs, with a plain condition on the first
  * column in front, since row constructors are not used for range scans everywhere. Leading columns
  * that the bounds leave one value become plain equalities, and are to be left out of ORDER BY: the
  * servers sort the whole rest of the range where such a column is an ENUM. */
-#ifndef FERRY_DUMPER_PREDICATE_H
-#define FERRY_DUMPER_PREDICATE_H
+#ifndef FERRY_SCHEMA_PREDICATE_H
+#define FERRY_SCHEMA_PREDICATE_H
 
 #include "common/base/strbuf.h"
+#include "common/schema/bound.h"
 #include "common/schema/model.h"
 #include "common/schema/select.h"
-#include "formats/manifest.h"
 
 struct predicate { /* the key's first bound->count columns against the bound; open: always true */
     enum key_order order;

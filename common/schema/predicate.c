@@ -1,4 +1,4 @@
-#include "dumper/predicate.h"
+#include "common/schema/predicate.h"
 
 #include <stdlib.h>
 
