@@ -16,7 +16,8 @@ struct dump_opts {
     struct opt_list filters, where, columns, rows_limit;
     struct csv_opts csv;
     unsigned threads, max_epochs, long_query_s, long_query_retries, long_query_interval_s;
-    uint64_t chunk_bytes, statement_bytes, lock_wait_us, lock_attempt_us, rate_bytes, reconnect_us;
+    uint64_t chunk_bytes, chunk_us, statement_bytes, lock_wait_us, lock_attempt_us, rate_bytes;
+    uint64_t reconnect_us;
     int format, consistency, metadata, on_table_error, ddl_lock, non_transactional;
     bool kill_long_queries;
     bool case_sensitive, no_data, no_schemas, no_views, triggers, routines, events, resume, restart,
@@ -47,6 +48,10 @@ static const struct opt dump_opts_table[] = {
      NULL, 0, 0, false},
     {"chunk-size", 'F', OPT_SIZE, FIELD(chunk_bytes), "BYTES",
      "values in one data file, about (64MiB)", NULL, 1024, (uint64_t)1 << 40, false},
+    {"chunk-time", 0, OPT_DURATION, FIELD(chunk_us), "TIME",
+     "end a data file early that has taken so long, so that a slow dump that is killed has little "
+     "to read again; 0 looks at bytes alone (10s)",
+     NULL, 0, 0, false},
     {"statement-size", 's', OPT_SIZE, FIELD(statement_bytes), "BYTES",
      "longest INSERT statement, one row at least (1000000)", NULL, 1024, (uint64_t)1 << 30, false},
     {"consistency", 0, OPT_ENUM, FIELD(consistency), "auto|flush|lock|none",
@@ -148,6 +153,7 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         .case_sensitive = o->case_sensitive,
         .threads = o->threads,
         .chunk_bytes = o->chunk_bytes,
+        .chunk_us = o->chunk_us,
         .statement_bytes = o->statement_bytes,
         .format = o->format == 0 ? ROW_FORMAT_SQL : ROW_FORMAT_CSV,
         .consistency = (enum dump_consistency)o->consistency,
@@ -278,6 +284,7 @@ enum err_code command_dump(struct command_context *ctx, struct err *err)
     struct dump_opts opts = {.compress = "zstd:1",
                              .threads = 4,
                              .chunk_bytes = (uint64_t)64 << 20,
+                             .chunk_us = 10000000,
                              .statement_bytes = 1000000,
                              .lock_wait_us = 60000000,
                              .reconnect_us = 600000000,

@@ -3,7 +3,9 @@
  * A SELECT brings a LIMIT of rows, as many as should fill a file. Rows are encoded straight from
  * the client library's buffers into w->rows, which goes to the file's chain at each mebibyte. A
  * file ends with its SELECT; it goes on into the next one when the rows were smaller than thought,
- * and is cut in mid-stream when they were larger. The key is copied at those rows alone. */
+ * and is cut in mid-stream when they were larger, or when the file has taken too long: any part of
+ * a span in key order is a chunk, and what is finished is not read again. The key is copied at
+ * those rows alone. */
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/mem.h"
@@ -19,6 +21,7 @@
 #define KEEP_BYTES ((size_t)16 << 20) /* a buffer that one row has made larger is given back */
 #define STOP_ROWS 256                 /* how often a reader looks whether all is to stop */
 #define ROW_BYTES_UNKNOWN 256
+#define CLOCK_ROWS 16 /* how often a reader looks at the clock */
 #define LIMIT_MIN 16
 #define LIMIT_GUESSED 2000 /* the first SELECT finds out how long rows are */
 
@@ -185,16 +188,29 @@ static void reading_abandon(struct worker *w)
     conn_close(c);
 }
 
+/* The file is large enough, or has taken as long as one may. Without a key no part of a table
+ * counts before the whole of it does: time is of no account there. */
+static bool reading_is_full(const struct reading *r, uint64_t written)
+{
+    const struct dump_config *config = r->w->run->config;
+
+    if (reading_bytes(r) >= config->chunk_bytes + config->chunk_bytes / 4)
+        return true;
+    if (!r->w->read->key || !config->chunk_us)
+        return false;
+    return (r->rows % CLOCK_ROWS == 0 || r->written != written) && /* rates are kept by writing */
+           clock_mono_us() - r->started_us >= config->chunk_us;
+}
+
 static enum err_code reading_rows(struct reading *r, struct result *rows, uint64_t limit,
                                   uint64_t *got, struct err *err)
 {
-    const uint64_t target = r->w->run->config->chunk_bytes;
-    const uint64_t cut_bytes = target + target / 4;
     struct row row;
     bool more = true;
     enum err_code rc = ERR_OK;
 
     for (*got = 0; !rc;) {
+        const uint64_t written = r->written;
         bool cut;
 
         rc = result_next(rows, &row, &more, err);
@@ -202,7 +218,7 @@ static enum err_code reading_rows(struct reading *r, struct result *rows, uint64
             break;
         rc = reading_row(r, &row, err);
         ++*got;
-        cut = reading_bytes(r) >= cut_bytes;
+        cut = reading_is_full(r, written);
         if (!rc && (cut || *got == limit))
             rc = reading_boundary(r, &row, cut, err);
         if (!rc && *got % STOP_ROWS == 0 && dumper_stopped(r->w->run)) {

@@ -38,6 +38,7 @@ struct dump_config {            /* const once dump_run has it; strings are borro
     bool case_sensitive;
     unsigned threads;         /* worker threads, one connection each; default 4 */
     uint64_t chunk_bytes;     /* of values in one file; default 64 MiB */
+    uint64_t chunk_us;        /* a file is ended after so long; 0: by bytes alone; default 10 s */
     uint64_t statement_bytes; /* default 1,000,000 */
     enum row_format format;
     struct csv_dialect dialect; /* all zero: the default */

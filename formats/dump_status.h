@@ -1,6 +1,6 @@
 /* formats/dump_status.h: how far a dump is, from its manifest and its lock alone. Only reads: the
  * one who writes it is not disturbed, on whatever machine. What the writer has not yet made durable
- * (2 s, and the files it is writing) is not seen. */
+ * (1.5 s, and the files it is writing) is not seen. */
 #ifndef FERRY_FORMATS_DUMP_STATUS_H
 #define FERRY_FORMATS_DUMP_STATUS_H
 

@@ -4,8 +4,8 @@
  * ferry.manifest/NNNNNN.jsonl: segments, each one object that is written once and never changed. A
  * line is one JSON record whose last member is "crc": the CRC-32 (zlib's) of the line's bytes
  * before `,"crc"`. Records are appended in memory from any thread and become durable in groups:
- * every 2 s or 256 records, by the writer's own thread. A segment object is whole or absent, so any
- * bad line is an error.
+ * after at most 1.5 s or 256 records, by the writer's own thread. A segment object is whole or
+ * absent, so any bad line is an error.
  *
  * Records: dump, file (a schema file), epoch, table, span, chunk, table_done, void, left_out,
  * checked, end.

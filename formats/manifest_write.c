@@ -1,8 +1,9 @@
 /* The manifest's writer. manifest_append formats a record into `pending`; one thread takes the
- * whole of it every 2 s, after 256 records, for a flush and at the end, and creates the next
- * segment from it without the lock held. A caller waits only when storage is so slow that `pending`
- * has grown to PENDING_MAX_BYTES. The first failure ends the thread: nothing more is written, since
- * a later segment without an earlier one would be a hole, and every later call gets that failure.
+ * whole of it when its oldest record has waited long enough, after 256 records, for a flush and at
+ * the end, and creates the next segment from it without the lock held. A caller waits only when
+ * storage is so slow that `pending` has grown to PENDING_MAX_BYTES. The first failure ends the
+ * thread: nothing more is written, since a later segment without an earlier one would be a hole,
+ * and every later call gets that failure.
  */
 #include "formats/file_names.h"
 #include "formats/manifest.h"
@@ -17,7 +18,11 @@
 #include <string.h>
 #include <time.h>
 
-#define GROUP_US ((uint64_t)2000000)
+/* How long a record may wait: at most 1.5 s, so that with the writing of its group not more than 2
+ * s of work are lost by a kill, and at first a part of what the run has taken so far. */
+#define GROUP_MIN_US ((uint64_t)500000)
+#define GROUP_MAX_US ((uint64_t)1500000)
+#define GROUP_SHARE 8
 #define GROUP_RECORDS 256
 #define PENDING_MAX_BYTES ((size_t)8 << 20)
 
@@ -36,9 +41,20 @@ struct manifest {
     uint64_t durable;   /* of them in segments */
     uint64_t flush_to;  /* of them that a caller waits for */
     uint64_t oldest_us; /* when the oldest pending record came, by clock_mono_us */
+    uint64_t since_us;  /* when the manifest was opened; constant */
     bool closing;
     struct err first_err;
 };
+
+/* With the lock held: when the pending records are to be written, by clock_mono_us. */
+static uint64_t manifest_group_end(const struct manifest *m)
+{
+    uint64_t wait_us = (m->oldest_us - m->since_us) / GROUP_SHARE;
+
+    if (wait_us < GROUP_MIN_US)
+        wait_us = GROUP_MIN_US;
+    return m->oldest_us + (wait_us < GROUP_MAX_US ? wait_us : GROUP_MAX_US);
+}
 
 /* With the lock held. */
 static bool manifest_group_is_due(const struct manifest *m, uint64_t now_us)
@@ -46,7 +62,7 @@ static bool manifest_group_is_due(const struct manifest *m, uint64_t now_us)
     uint64_t count = m->appended - m->taken;
 
     return count > 0 && (m->closing || count >= GROUP_RECORDS || m->flush_to > m->taken ||
-                         m->pending.len >= PENDING_MAX_BYTES || now_us - m->oldest_us >= GROUP_US);
+                         m->pending.len >= PENDING_MAX_BYTES || now_us >= manifest_group_end(m));
 }
 
 /* With the lock held: waits until something is due and moves it into `out`. false: closing, and
@@ -54,7 +70,7 @@ static bool manifest_group_is_due(const struct manifest *m, uint64_t now_us)
 static bool manifest_wait_group(struct manifest *m, struct strbuf *out)
 {
     while (!manifest_group_is_due(m, clock_mono_us())) {
-        uint64_t end_us = m->oldest_us + GROUP_US;
+        uint64_t end_us = manifest_group_end(m);
         struct timespec end = {.tv_sec = (time_t)(end_us / 1000000),
                                .tv_nsec = (long)(end_us % 1000000 * 1000)};
 
@@ -142,6 +158,7 @@ enum err_code manifest_open(struct store *s, uint64_t last_segment, void (*faile
     m->segment = last_segment;
     m->failed = failed;
     m->ctx = ctx;
+    m->since_us = m->oldest_us = clock_mono_us();
     m->pending.max = SIZE_MAX / 2; /* bounded by PENDING_MAX_BYTES and one record */
     pthread_mutex_init(&m->lock, NULL);
     pthread_condattr_init(&attr);

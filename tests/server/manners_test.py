@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import threading
 import time
 
@@ -26,6 +27,25 @@ def test_rate(t):
     raw = sum(r["raw_bytes"] for r in ferry.manifest(t.path("d")) if r["record"] == "end")
     assert raw / 2e6 - 0.7 < took < raw / 2e6 + 5, "%d bytes in %.1f s" % (raw, took)
     ferry.run("verify", "--input", t.path("d")).must()
+
+
+def test_slow_files_end_early(t):
+    """At 1 MB a second a file of 64 MiB would take a minute: it ends after --chunk-time, and what is finished outlives kill -9."""
+    source = t.server("mariadb")
+    filled(t, source)
+    out = t.path("d")
+    args = ("dump", "--source", source.url, "--output", out, "-f", "manners.*", "-t", "1", "--rate", "1MB", "--chunk-time", "500ms")
+    assert ferry.run_killed(4.5, *args).status == -signal.SIGKILL
+    done = [r for r in ferry.manifest(out) if r["record"] == "chunk"]
+    kept = sum(r["raw_bytes"] for r in done)
+    assert len(done) >= 2 and kept > 1e6, (kept, done)
+    ferry.dump(source, out, "-f", "manners.*", "-t", "2").must()
+    ferry.run("verify", "--input", out).must(0, "80000 rows")
+    names = {r["table"]: r["name"] for r in ferry.manifest(out) if r["record"] == "table"}
+    files = [names[r["table"]] for r in ferry.manifest(out) if r["record"] == "chunk" and r["rows"]]
+    assert len([f for f in files if f == "a"]) > len(done) and files.count("k") == 1, files
+    assert {r["path"]: r["sha256"] for r in done}.items() <= {
+        r["path"]: r["sha256"] for r in ferry.manifest(out) if r["record"] == "chunk" and r["rows"]}.items()
 
 
 def test_rate_can_be_interrupted(t):

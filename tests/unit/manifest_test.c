@@ -178,21 +178,32 @@ static void holds_back_until_due(void **state)
     assert_holds(s, 100, 1);
 }
 
+/* Sooner than by time; the fastest of some groups is judged, as the machine may be busy. */
 static void writes_after_256_records(void **state)
 {
     struct store *s = store_of(state);
     struct manifest *m = opened(s, 0);
-    uint64_t start = clock_mono_us();
+    uint64_t fastest = UINT64_MAX;
 
-    for (unsigned i = 0; i < 256; i++)
-        append(m, 0, i);
-    await_segment(s, "");
-    assert_true(clock_mono_us() - start < 1900000);
-    assert_holds(s, 256, 1);
+    for (unsigned n = 0; n < 5; n++) {
+        uint64_t start = clock_mono_us();
+        char last[64] = "";
+
+        if (n)
+            (void)snprintf(last, sizeof last, MANIFEST_FOLDER "%06u.jsonl", n);
+        for (unsigned i = 0; i < 256; i++)
+            append(m, n, i);
+        await_segment(s, last);
+        if (clock_mono_us() - start < fastest)
+            fastest = clock_mono_us() - start;
+    }
+    assert_true(fastest < 450000);
+    assert_holds(s, 1280, 5);
     closed(m);
 }
 
-static void writes_after_two_seconds(void **state)
+/* The wait grows with the manifest's age: 0.5 s at first, never more than 1.5 s. */
+static void writes_after_some_time(void **state)
 {
     struct store *s = store_of(state);
     struct manifest *m = opened(s, 0);
@@ -200,7 +211,7 @@ static void writes_after_two_seconds(void **state)
 
     append(m, 0, 0);
     await_segment(s, "");
-    assert_true(clock_mono_us() - start >= 1900000);
+    assert_in_range(clock_mono_us() - start, 450000, 1400000);
     assert_holds(s, 1, 1);
     append(m, 0, 1);
     assert_holds(s, 1, 1);
@@ -569,7 +580,7 @@ int main(void)
         ON_BOTH(goes_on_behind_the_last),        ON_BOTH(holds_back_until_due),
         ON_BOTH(writes_after_256_records),       ON_BOTH(takes_records_of_many_threads),
         ON_BOTH(stops_at_anothers_segment),      ON_BOTH(reads_or_fails),
-        ON_MEM(writes_after_two_seconds),        ON_MEM(bounds_what_waits),
+        ON_MEM(writes_after_some_time),          ON_MEM(bounds_what_waits),
         ON_MEM(many_threads_see_the_failure),    ON_MEM(callback_ends_reading),
         ON_MEM(no_changed_byte_is_taken),        ON_MEM(passes_over_optional_records),
         cmocka_unit_test(survives_each_failure), cmocka_unit_test(names_what_is_broken),
