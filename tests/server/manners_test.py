@@ -86,6 +86,15 @@ def test_pause_twice_the_idle_timeout(t):
     ferry.run("verify", "--input", out).must(0, "80000 rows")
 
 
+def test_idle_transactions_that_the_server_ends(t):
+    """The workers pause for longer than they may be idle: their snapshots live, and the dump is of one epoch."""
+    source = t.own_server("mariadb", "--idle-transaction-timeout=1", "--idle-readonly-transaction-timeout=1")
+    filled(t, source, 8000)
+    ferry.dump(source, t.path("d"), "-f", "manners.*", "--chunk-size", "256KiB", "--rate", "300KiB", timeout=60).must()
+    assert len([r for r in ferry.manifest(t.path("d")) if r["record"] == "epoch"]) == 1
+    ferry.run("verify", "--input", t.path("d")).must(0, "16000 rows")
+
+
 def test_paused_dump_ends_on_request(t):
     source = t.server("mariadb")
     filled(t, source, 100)
