@@ -13,10 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-/* Files and bytes that wait, one open descriptor a file; and threads that wait for the disk. */
+/* Files and bytes that wait, one open descriptor a file, of which at most a quarter of what the
+ * process may have; and threads that wait for the disk. */
 #define GROUP_FILES_MAX 200
+#define GROUP_FILES_SHARE 4
 #define GROUP_BYTES_MAX ((uint64_t)128 << 20)
 #define GROUP_THREADS 16
 
@@ -29,6 +32,7 @@ struct file_group {
     struct grouped_file *files;
     size_t count, cap;
     uint64_t bytes;
+    size_t files_max;
 };
 
 struct group_sync { /* one under way */
@@ -141,7 +145,7 @@ enum err_code file_group_sync(struct store *store, struct err *err)
     pthread_mutex_lock(&fs->sync_lock);
     pthread_mutex_lock(&fs->lock);
     s.group = *fs->group;
-    *fs->group = (struct file_group){0};
+    *fs->group = (struct file_group){.files_max = s.group.files_max};
     pthread_mutex_unlock(&fs->lock);
     rc = fs->sync_err.code;
     if (rc)
@@ -168,7 +172,7 @@ enum err_code file_group_add(struct file_store *fs, int fd, char *temp, const ch
     }
     g->files[g->count++] = (struct grouped_file){fd, temp, xstrdup(path)};
     g->bytes += bytes;
-    full = g->count >= GROUP_FILES_MAX || g->bytes >= GROUP_BYTES_MAX;
+    full = g->count >= g->files_max || g->bytes >= GROUP_BYTES_MAX;
     pthread_mutex_unlock(&fs->lock);
     /* who fills it waits, and so do those who fill it meanwhile: memory and loss stay bounded */
     return full ? file_group_sync(&fs->base, err) : ERR_OK;
@@ -176,7 +180,14 @@ enum err_code file_group_add(struct file_store *fs, int fd, char *temp, const ch
 
 struct file_group *file_group_new(void)
 {
-    return xcalloc(1, sizeof(struct file_group));
+    struct file_group *g = xcalloc(1, sizeof(*g));
+    struct rlimit limit;
+
+    g->files_max = GROUP_FILES_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+        limit.rlim_cur / GROUP_FILES_SHARE < GROUP_FILES_MAX)
+        g->files_max = (size_t)(limit.rlim_cur / GROUP_FILES_SHARE);
+    return g;
 }
 
 void file_group_free(struct file_store *fs)

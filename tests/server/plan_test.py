@@ -1,6 +1,7 @@
 """What a dump plans: --dry-run, very many tables, the account's rights on them."""
 
 import os
+import resource
 import sys
 
 import ferry
@@ -74,3 +75,11 @@ def test_very_many_tables(t):
             ferry.run("dump", "--source", url, "--output", t.path("no"), "--consistency", "none").must(1, ["FERRY-PRIVILEGE", "'many2.t", "GRANT SELECT"])
         finally:
             source.close()
+
+
+def test_few_open_files(t):
+    """Files that become durable together are open until then: no more of them than the process may have."""
+    source = t.server("mariadb")
+    t.database(source, "fewfiles", *["CREATE TABLE t%d (id int PRIMARY KEY) AS SELECT 1 AS id" % i for i in range(200)])
+    ferry.dump(source, t.path("d"), "-f", "fewfiles.*", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))).must()
+    ferry.run("verify", "--input", t.path("d")).must(0, "200 rows")
