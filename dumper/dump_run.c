@@ -368,6 +368,8 @@ static enum err_code run_end(struct dump_run *run, struct err *err)
     if (!rc)
         rc = dumper_check_files(run, err);
     fault_point("dump.before-metadata");
+    if (!rc) /* else somebody else's may be there already */
+        rc = lease_check(run->lease, err);
     if (!rc)
         rc = run_metadata(run, err);
     if (!rc)
