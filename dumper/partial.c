@@ -2,6 +2,7 @@
 
 #include "common/base/mem.h"
 #include "common/mysql/filter.h"
+#include "common/schema/token.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -137,6 +138,29 @@ enum err_code partial_columns(struct dump_run *run, struct err *err)
     return rc;
 }
 
+/* A condition stands in parentheses beside the limits of each file: one that closes them would read
+ * rows behind these, once more for each file. */
+static enum err_code where_check(const struct dump_run *run, const char *text, struct err *err)
+{
+    struct tokenizer t = {.text = text, .len = strlen(text), .source = &run->flavour};
+    struct token token;
+    size_t open = 0;
+    enum err_code rc;
+
+    do {
+        rc = token_next(&t, &token, err);
+        if (rc) {
+            err->code = ERR_USAGE;
+            return err_wrap(err, "--where '%s'", text);
+        }
+        if (token_is(text, &token, "("))
+            open++;
+        else if (token_is(text, &token, ")") && open-- == 0)
+            return err_set(err, ERR_USAGE, "--where '%s': a ')' without its '('", text);
+    } while (token.kind != TOKEN_END);
+    return open ? err_set(err, ERR_USAGE, "--where '%s': a '(' without its ')'", text) : ERR_OK;
+}
+
 static enum err_code limit_parse(const char *text, uint64_t *limit, struct err *err)
 {
     char *end = NULL;
@@ -161,7 +185,9 @@ enum err_code partial_rows(struct dump_run *run, struct err *err)
         const char *limit = rules_find(&limits, p->table);
 
         p->where = rules_find(&where, p->table);
-        if (limit)
+        if (p->where)
+            rc = where_check(run, p->where, err);
+        if (!rc && limit)
             rc = limit_parse(limit, &p->limit, err);
     }
     if (!rc && !run->ledger->begun) { /* else its table may be done */

@@ -117,7 +117,7 @@ static const char *glob_scan_text(struct glob_scan *scan, struct strbuf *plain,
             strbuf_addch(pattern, *c);
             strbuf_addch(plain, *c++);
         } else {
-            return "it holds a character that must be quoted or escaped";
+            return "it holds a character that must be quoted or escaped (`a-b`.* or a\\-b.*)";
         }
     }
     if (!fault && c == scan->at)
