@@ -320,6 +320,9 @@ static enum err_code post_write(struct dump_run *run, const struct database *db,
 
 /* The account's own grants; rights that come through a role are not seen here. */
 #define OWN_GRANTS "GRANTEE = CONCAT('\\'', REPLACE(CURRENT_USER(), '@', '\\'@\\''), '\\'')"
+#define RIGHT_MISSING                                                                              \
+    "the account seems to lack this right, without which the server shows nothing of this kind, "  \
+    "or not all: GRANT it, or say the option"
 
 /* Without the right a server shows no triggers or events, and does not say so. */
 static enum err_code right_check(struct dump_run *run, const char *right, const char *option,
@@ -338,11 +341,34 @@ static enum err_code right_check(struct dump_run *run, const char *right, const 
     rc = conn_value(run->control, strbuf_str(&sql), &found, err);
     if (!rc && !found)
         log_event(LOG_WARN, "dump.right.missing", F_STR("right", right), F_STR("option", option),
-                  F_STR("message", "the account seems to lack this right, without which the server "
-                                   "shows nothing of this kind: GRANT it, or say the option"));
+                  F_STR("message", RIGHT_MISSING));
     free(found);
     strbuf_release(&sql);
     return rc;
+}
+
+/* A server shows to whoever has none of these rights no routine but the account's own, or those
+ * that it may execute. */
+static enum err_code routine_right_check(struct dump_run *run, struct err *err)
+{
+    const bool table = !flavour_at_least(&run->flavour, VENDOR_MYSQL, 80000);
+    char *found = NULL;
+    enum err_code rc =
+        conn_value(run->control,
+                   table ? "SELECT COUNT(*) FROM mysql.proc WHERE FALSE"
+                         : "SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE "
+                           "IN ('SELECT', 'SHOW_ROUTINE') AND " OWN_GRANTS " LIMIT 1",
+                   &found, err);
+
+    if (rc && rc != ERR_PRIVILEGE)
+        return rc;
+    err_clear(err);
+    if (!found)
+        log_event(LOG_WARN, "dump.right.missing",
+                  F_STR("right", table ? "SELECT ON mysql.proc" : "SHOW_ROUTINE"),
+                  F_STR("option", "--no-routines"), F_STR("message", RIGHT_MISSING));
+    free(found);
+    return ERR_OK;
 }
 
 enum err_code dumper_write_objects(struct dump_run *run, struct err *err)
@@ -357,6 +383,8 @@ enum err_code dumper_write_objects(struct dump_run *run, struct err *err)
         rc = right_check(run, "TRIGGER", "--no-triggers", err);
     if (!rc && !config->no_events)
         rc = right_check(run, "EVENT", "--no-events", err);
+    if (!rc && !config->no_routines)
+        rc = routine_right_check(run, err);
     for (size_t i = 0; !rc && i < s->database_count && !dumper_stopped(run); i++) {
         if (!config->no_triggers)
             rc = triggers_write(run, &s->databases[i], err);
