@@ -159,6 +159,14 @@ static enum err_code check_clear(const struct load_run *run, struct load_table *
 
     if (t->clear != CLEAR_NONE || t->create)
         return ERR_OK;
+    /* Else some tables would have been cleared, and others keep what they had. */
+    if (t->known && begun && wanted != IF_EXISTS_DROP && wanted != IF_EXISTS_TRUNCATE)
+        return err_set(err, ERR_LOAD_STATE,
+                       "this load has begun to %s the tables that are there, and %s may have been "
+                       "next: repeat the first command's --if-table-exists; or, to begin anew with "
+                       "the tables as they are now, say DELETE FROM `%s`.`job` WHERE job = %llu",
+                       t->origin == TABLE_DROPPING ? "drop" : "empty", t->label, run->state.schema,
+                       (unsigned long long)run->state.job);
     if (wanted != IF_EXISTS_DROP && (wanted != IF_EXISTS_TRUNCATE || !rows))
         return ERR_OK;
     if (t->known && t->origin == TABLE_FOUND)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define SHOWN_MAX 10 /* rows a foreign key that are named */
+#define ER_BAD_DB 1049
 #define ER_NO_SUCH_TABLE 1146
 
 struct foreign_key {
@@ -172,7 +173,7 @@ static enum err_code foreign_check(const struct load_run *run, const struct fore
     }
     result_free(r);
     strbuf_release(&sql);
-    if (rc && err->server_errno == ER_NO_SUCH_TABLE) {
+    if (rc && (err->server_errno == ER_NO_SUCH_TABLE || err->server_errno == ER_BAD_DB)) {
         log_event(LOG_ERROR, "load.foreign-key", F_STR("db", k->db), F_STR("table", k->table),
                   F_STR("foreign_key", k->name), F_STR("parent", k->parent),
                   F_STR("message", "the table that the foreign key names is not on the target"));

@@ -215,7 +215,7 @@ static enum err_code settle_write(struct settle *s, bool load, bool *refused, st
 static enum err_code settle_try(struct settle *s, bool *done, struct err *err)
 {
     struct worker *w = s->w;
-    const bool load = put_may_load(w);
+    const bool load = settle_may_load(s);
     bool refused = false;
 
     if (settle_begin(w, load, err) || settle_find(s, err))

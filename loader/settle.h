@@ -49,6 +49,7 @@ struct settle {
     size_t bad_count, bad_values; /* of them without `key` */
     unsigned key;                 /* the one that is being read */
     bool trying;                  /* within the transaction of settle_refused */
+    bool insert_only;             /* LOAD refused rows that INSERT takes */
     struct chunk_counts counts;
 };
 
@@ -61,10 +62,12 @@ void settle_decide(struct settle *s);
 MUST_CHECK enum err_code settle_remove(struct settle *s, struct err *err);
 
 /* ---- settle_bad.c ---- */
+/* Whether the batch's rows may go by LOAD DATA, still. */
+bool settle_may_load(const struct settle *s);
 /* Fills the temporary table; rows whose values it refuses become FATE_BAD. */
 MUST_CHECK enum err_code settle_stage(struct settle *s, struct err *err);
-/* The target refused rows that were to be written: which? Nothing is left behind. None found: what
- * was in the way is gone, ERR_SERVER_BUSY. */
+/* The target refused rows that were to be written: which? Nothing is left behind. None found: the
+ * batch goes by INSERT alone; if it did already, what was in the way is gone, ERR_SERVER_BUSY. */
 MUST_CHECK enum err_code settle_refused(struct settle *s, struct err *err);
 
 /* ---- settle_record.c ---- */

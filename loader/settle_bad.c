@@ -78,11 +78,30 @@ static enum err_code probe_stage(struct settle *s, const unsigned *rows, unsigne
     return put_rows(s->w, &s->plan->dest, rows, count, false, result, err);
 }
 
+bool settle_may_load(const struct settle *s)
+{
+    return !s->insert_only && put_may_load(s->w);
+}
+
+/* Refused together, and taken one by one. TiDB's LOAD DATA warns of dates such as '2020-00-10' that
+ * its INSERT keeps: the batch goes by INSERT then. If that was INSERT already, others were at it.
+ */
+static enum err_code settle_together(struct settle *s, bool by_load, struct err *err)
+{
+    if (!by_load)
+        return err_set(err, ERR_SERVER_BUSY,
+                       "%s: the target refused rows of '%s' together that it takes one by one",
+                       s->w->table->label, s->w->chunk->path);
+    s->insert_only = true;
+    return ERR_OK;
+}
+
 enum err_code settle_stage(struct settle *s, struct err *err)
 {
     unsigned *rows = xcalloc(s->rows + 1, sizeof *rows);
     struct put_result result = {.refused = true};
     enum err_code rc = ERR_OK;
+    bool load;
 
     while (!rc && result.refused) {
         unsigned count = 0;
@@ -91,17 +110,15 @@ enum err_code settle_stage(struct settle *s, struct err *err)
         for (unsigned i = 0; i < s->rows; i++)
             if (s->fate[i] != FATE_BAD)
                 rows[count++] = i;
+        load = settle_may_load(s) && before == 0;
         rc = stage_ready(s->w, err);
         if (!rc)
-            rc = put_rows(s->w, &s->plan->dest, rows, count, put_may_load(s->w) && before == 0,
-                          &result, err);
+            rc = put_rows(s->w, &s->plan->dest, rows, count, load, &result, err);
         if (rc || !result.refused)
             break;
         rc = halve(s, probe_stage, rows, count, err);
         if (!rc && s->bad_count == before)
-            rc = err_set(err, ERR_SERVER_BUSY,
-                         "%s: the target refused rows of '%s' together that it takes one by one",
-                         s->w->table->label, s->w->chunk->path);
+            rc = settle_together(s, load, err);
     }
     free(rows);
     return rc;
@@ -174,9 +191,7 @@ enum err_code settle_refused(struct settle *s, struct err *err)
     if (s->trying)
         trial_end(s);
     if (!rc && s->bad_count == before)
-        rc = err_set(err, ERR_SERVER_BUSY,
-                     "%s: the target refused rows of '%s' together that it takes one by one",
-                     s->w->table->label, s->w->chunk->path);
+        rc = settle_together(s, settle_may_load(s), err);
     free(rows);
     return rc;
 }

@@ -38,6 +38,18 @@ def test_latin1_arrives(t):
 
 
 @quick
+def test_big5_keys(t):
+    """What big5_chinese_ci tells apart, case of letters that are not ASCII's, stays apart in a key."""
+    source, target = t.server("mariadb"), t.server("tidb")
+    t.gone_after(target, "big5")
+    t.database(source, "big5", "CREATE TABLE k (s varchar(9) PRIMARY KEY)", "INSERT INTO k VALUES ('Ａ'), ('ａ'), ('Ω'), ('ω'), ('Д'), ('д'), ('中')",
+               options="CHARACTER SET big5")
+    out = dumped(t, source, "big5")
+    ferry.load(target, out).must(0, "of a key")
+    compare.same_database(source, target, "big5")
+
+
+@quick
 def test_spatial(t):
     """Refused by name, or the source's bytes: SRID and WKB."""
     source, target = t.server("mariadb"), t.server("tidb")
@@ -196,6 +208,10 @@ def test_if_table_exists(t):
                 ferry.run(*load).must(0, "nothing to do")
                 assert target.value("SELECT COUNT(*) FROM there.a") == 300
         put_there(target)
+        ferry.run_fault("load.schema.after-clear:1", *load)
+        ferry.run(*load[:-5], "--on-conflict", "replace").must(1, ["FERRY-LOAD-STATE", "begun to drop", "DELETE FROM"])
+        assert target.value("SELECT COUNT(*) FROM there.b") == 1  # nothing was added to what is to go
+        put_there(target)
         target.run("DELETE FROM there.a", "DELETE FROM there.b")
         ferry.run_fault("load.after-commit:3", *load[:-5])
         ferry.run(*load).must(1, ["FERRY-LOAD-STATE", "begun"])
@@ -276,6 +292,34 @@ def test_rows_without_parents(t):
         target.run("DROP DATABASE owed", "DELETE FROM ferry_meta.job")
         ferry.load(target, out, "--foreign-keys", "none", "--definer", "strip").must(6)
         assert keys_of(target, "owed")[1] == set()
+
+
+@quick
+def test_parents_in_a_missing_database(t):
+    """The foreign key is named, whatever the server calls a table of a database that it does not have."""
+    for kind in ("mysql", "tidb"):
+        source, target = t.server("mariadb"), t.server(kind)
+        t.gone_after(target, "apart")
+        t.database(source, "elders", "CREATE TABLE p (id int PRIMARY KEY)", "INSERT INTO p VALUES (1)")
+        t.database(source, "apart", "CREATE TABLE c (id int PRIMARY KEY, p int, CONSTRAINT cp FOREIGN KEY (p) REFERENCES elders.p (id))",
+                   "INSERT INTO c VALUES (1, 1)", options=UTF8)
+        out = t.path("d-" + kind)
+        ferry.dump(source, out, "-f", "apart.*").must()
+        ferry.load(target, out).must(3, ["FERRY-LOAD-FOREIGN-KEY", "cp", "not on the target"])
+        source.run("DROP DATABASE apart")
+
+
+@quick
+def test_dates_that_load_data_refuses(t):
+    """TiDB's LOAD DATA warns of a month or day 0 that its INSERT keeps."""
+    source, target = t.server("mariadb"), t.server("tidb")
+    t.gone_after(target, "zeros")
+    t.database(source, "zeros", "SET sql_mode='ALLOW_INVALID_DATES'", "CREATE TABLE z (id int PRIMARY KEY, d date, dt datetime(3))",
+               "INSERT INTO z VALUES (1, '2020-00-10', '2020-00-00 01:02:03.456'), (2, '2020-02-31', '0000-00-00'), (3, '2020-01-02', '2020-01-00')",
+               options=UTF8)
+    out = dumped(t, source, "zeros")
+    ferry.load(target, out, timeout=20).must()
+    compare.same_database(source, target, "zeros")
 
 
 PROGRAMS = ("CREATE TABLE t (id int PRIMARY KEY AUTO_INCREMENT, x int)", "INSERT INTO t VALUES (1, 10), (2, 20)",
