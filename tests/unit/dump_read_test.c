@@ -554,7 +554,7 @@ static void given_dump(struct store *s, struct made *made)
                                           .raw_bytes = made->raw_bytes,
                                           .digest = made->digest}});
     append(m, (struct record){.kind = RECORD_TABLE_DONE,
-                              .u.table_done = {1, made->rows, made->raw_bytes, 1}});
+                              .u.table_done = {1, made->rows, made->raw_bytes, 1, 0, 0}});
     append(m, (struct record){
                   .kind = RECORD_END,
                   .u.end = {
