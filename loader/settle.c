@@ -108,7 +108,7 @@ static enum err_code settle_stop(struct settle *s, struct err *err)
 {
     struct worker *w = s->w;
     struct err first = ERR_INIT;
-    const struct settle_recording how = {true, &first};
+    const struct settle_recording how = {.stopped = true, .first = &first};
     uint64_t affected = 0;
     enum err_code rc;
 
@@ -196,7 +196,7 @@ static enum err_code settle_commit(struct settle *s, struct err *err)
 /* One transaction. *refused: the target did not take all rows; everything is rolled back. */
 static enum err_code settle_write(struct settle *s, bool load, bool *refused, struct err *err)
 {
-    const struct settle_recording how = {false, NULL};
+    const struct settle_recording how = {.load = load};
     const bool check = s->w->run->config->check_conflicts;
 
     if (settle_progress(s, err) || (!check && settle_remove(s, err)) || settle_record(s, &how, err))

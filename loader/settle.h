@@ -75,6 +75,7 @@ MUST_CHECK enum err_code settle_refused(struct settle *s, struct err *err);
  * people. `first` takes the first one's words; NULL: not wanted. */
 struct settle_recording {
     bool stopped; /* the load stops because of them */
+    bool load;    /* by LOAD DATA where that is less work */
     struct err *first;
 };
 MUST_CHECK enum err_code settle_record(struct settle *s, const struct settle_recording *how,

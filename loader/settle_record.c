@@ -361,6 +361,7 @@ enum err_code settle_record(struct settle *s, const struct settle_recording *how
     g.len = xcalloc(columns + 1, sizeof *g.len);
     batch_reader_init(&g.reader, &s->w->batch, columns);
     finding_writer_init(&g.writer, s->w->conn, &s->w->run->state, s->w->run->max_statement);
+    g.writer.load = how->load && s->w->run->flavour.vendor == VENDOR_TIDB;
     rc = recording_all(&g, err);
     finding_writer_release(&g.writer);
     batch_reader_release(&g.reader);

@@ -1,8 +1,8 @@
 /* loader/stage.h: the rows of a batch in a temporary table with the target's column types, so that
  * the target's own equality says which of them collide (loading.md 4).
  *
- * One temporary table a connection, for the table that it loads; emptied by DELETE, since TRUNCATE
- * would commit. It is made and filled outside of transactions. */
+ * One temporary table a connection, for the table that it loads. It is made, emptied and filled
+ * outside of transactions. */
 #ifndef FERRY_LOADER_STAGE_H
 #define FERRY_LOADER_STAGE_H
 

@@ -76,7 +76,12 @@ struct finding_writer {
     const struct state *state;
     struct strbuf sql;
     size_t max_statement; /* bytes, but for a single record */
+    struct strbuf text;   /* for LOAD DATA */
+    unsigned text_rows;
+    bool load; /* small records by LOAD DATA LOCAL, where the server does no more than half the work
+                  for it; the caller has seen that it is allowed. Errors break the connection. */
 };
+/* `load` off. */
 void finding_writer_init(struct finding_writer *w, struct conn *c, const struct state *s,
                          size_t max_statement);
 void finding_writer_release(struct finding_writer *w);

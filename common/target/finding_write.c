@@ -6,18 +6,23 @@
 
 #include <inttypes.h>
 
-#define PIECE_BYTES ((size_t)1 << 20) /* of `existing`, so that TiDB takes the row */
+#define LOAD_BYTES ((size_t)256 << 10) /* of text, so that TiDB takes a LOAD in one piece */
+#define PIECE_BYTES ((size_t)1 << 20)  /* of `existing`, so that TiDB takes the row */
 
 void finding_writer_init(struct finding_writer *w, struct conn *c, const struct state *s,
                          size_t max_statement)
 {
-    *w = (struct finding_writer){
-        .conn = c, .state = s, .sql.max = SIZE_MAX / 4, .max_statement = max_statement};
+    *w = (struct finding_writer){.conn = c,
+                                 .state = s,
+                                 .sql.max = SIZE_MAX / 4,
+                                 .max_statement = max_statement,
+                                 .text.max = SIZE_MAX / 4};
 }
 
 void finding_writer_release(struct finding_writer *w)
 {
     strbuf_release(&w->sql);
+    strbuf_release(&w->text);
 }
 
 static void add_text(struct strbuf *sql, const char *text)
@@ -71,6 +76,12 @@ static enum err_code write_pieces(struct finding_writer *w, const struct finding
     return ERR_OK;
 }
 
+/* Grows with time, whoever writes: that of the store where there are several servers. */
+static const char *ord_sql(bool tidb)
+{
+    return tidb ? "@@tidb_current_ts" : "UUID_SHORT()";
+}
+
 static void add_record(struct finding_writer *w, const struct finding *r, size_t first,
                        unsigned parts)
 {
@@ -94,16 +105,118 @@ static void add_record(struct finding_writer *w, const struct finding *r, size_t
     add_text(sql, r->differs);
     add_text(sql, r->words);
     add_text(sql, r->file);
-    /* Both grow with time, whoever writes: of the store where there are several servers. */
-    strbuf_addstr(sql,
-                  tidb ? ",@@tidb_current_ts,UTC_TIMESTAMP())" : ",UUID_SHORT(),UTC_TIMESTAMP())");
+    strbuf_addf(sql, ",%s,UTC_TIMESTAMP())", ord_sql(tidb));
+}
+
+/* ---- by LOAD DATA ---- */
+
+static void cell_add(struct strbuf *text, const char *cell, size_t len)
+{
+    if (text->len > 0 && text->str[text->len - 1] != '\n')
+        strbuf_addch(text, '\t');
+    if (!cell)
+        strbuf_addstr(text, "\\N");
+    for (size_t from = 0; cell && from < len; from++) {
+        static const char special[] = "\t\n\r\\", letter[] = "tnr\\";
+        const size_t plain = strcspn(cell + from, special);
+        const char *found;
+
+        strbuf_add(text, cell + from, plain < len - from ? plain : len - from);
+        from += plain;
+        if (from >= len)
+            break;
+        found = cell[from] ? strchr(special, cell[from]) : NULL;
+        strbuf_addch(text, '\\');
+        strbuf_addch(text, found ? letter[found - special] : '0');
+    }
+}
+
+static void cell_addz(struct strbuf *text, const char *cell)
+{
+    cell_add(text, cell, cell ? strlen(cell) : 0);
+}
+
+static void line_add(struct finding_writer *w, const struct finding *r)
+{
+    struct strbuf *text = &w->text;
+
+    strbuf_addf(text, "%" PRIu64 "\t%" PRIu64 "\t%u", r->chunk, r->row, r->key_no);
+    cell_addz(text, finding_kind_words[r->kind]);
+    cell_addz(text, finding_done_words[r->done]);
+    cell_addz(text, r->db);
+    cell_addz(text, r->table);
+    cell_addz(text, r->key);
+    cell_addz(text, r->key_values);
+    cell_addz(text, r->key_where);
+    cell_addz(text, r->incoming);
+    cell_add(text, r->existing, r->existing_len);
+    strbuf_addf(text, "\t%d", r->identical);
+    cell_addz(text, r->differs);
+    cell_addz(text, r->words);
+    cell_addz(text, r->file);
+    strbuf_addch(text, '\n');
+    w->text_rows++;
+}
+
+static enum err_code load_flush(struct finding_writer *w, struct err *err)
+{
+    const bool tidb = conn_flavour(w->conn)->vendor == VENDOR_TIDB;
+    const unsigned rows = w->text_rows;
+    struct load_info info = {0};
+    struct strbuf sql = {0};
+    uint64_t affected = 0;
+    struct load_params params = {
+        .buf = w->text.str, .len = w->text.len, .affected = &affected, .count = 1};
+    enum err_code rc;
+
+    if (rows == 0)
+        return ERR_OK;
+    strbuf_addstr(&sql, "LOAD DATA LOCAL INFILE 'ferry' INTO TABLE ");
+    state_add_name(&sql, w->state, "conflict");
+    strbuf_addf(&sql,
+                " CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES "
+                "TERMINATED BY '\\n' (chunk,row_no,key_no,kind,done,db_name,name,key_name,"
+                "key_values,key_where,incoming,existing,identical,differs,words,file) SET "
+                "job=%" PRIu64 ",parts=0,at=UTC_TIMESTAMP(),ord=%s",
+                w->state->job, ord_sql(tidb));
+    params.sql = sql.str;
+    params.sql_len = sql.len;
+    rc = conn_load(w->conn, &params, &info, err);
+    strbuf_release(&sql);
+    strbuf_reset(&w->text);
+    w->text_rows = 0;
+    if (!rc && (info.affected != rows || info.records != rows || info.skipped || info.deleted ||
+                info.warnings))
+        return err_set(err, ERR_INTERNAL, "%u records of conflicts were not taken as they are",
+                       rows);
+    return rc;
+}
+
+/* The record goes by LOAD, where what is gathered before it leaves room. *taken false: it is too
+ * large. */
+static enum err_code line_write(struct finding_writer *w, const struct finding *r, bool *taken,
+                                struct err *err)
+{
+    const size_t before = w->text.len;
+
+    line_add(w, r);
+    *taken = w->text.len - before <= LOAD_BYTES;
+    if (*taken && w->text.len <= LOAD_BYTES)
+        return ERR_OK;
+    strbuf_setlen(&w->text, before);
+    w->text_rows--;
+    if (load_flush(w, err))
+        return err->code;
+    if (*taken)
+        line_add(w, r);
+    return ERR_OK;
 }
 
 enum err_code finding_flush(struct finding_writer *w, struct err *err)
 {
-    enum err_code rc = ERR_OK;
+    enum err_code rc = load_flush(w, err);
 
-    if (w->sql.len > 0)
+    if (!rc && w->sql.len > 0)
         rc = conn_exec(w->conn, w->sql.str, w->sql.len, NULL, err);
     strbuf_reset(&w->sql);
     return rc;
@@ -113,9 +226,14 @@ enum err_code finding_write(struct finding_writer *w, const struct finding *r, s
 {
     size_t first = r->existing ? piece_len(r->existing, r->existing_len) : 0;
     unsigned parts = 0;
+    bool taken = false;
 
     for (size_t at = first; r->existing && at < r->existing_len; parts++)
         at += piece_len(r->existing + at, r->existing_len - at);
+    if (w->load && parts == 0 && line_write(w, r, &taken, err))
+        return err->code;
+    if (taken)
+        return ERR_OK;
     if (parts > 0 && (finding_flush(w, err) || write_pieces(w, r, first, err)))
         return err->code;
     if (w->sql.len == 0) {
