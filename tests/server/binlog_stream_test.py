@@ -3,6 +3,8 @@
 import binlog
 from case import quick
 
+import json
+import os
 import subprocess
 import time
 
@@ -208,3 +210,28 @@ def test_connections_killed(t):
                 reader.kill()
                 reader.wait()
                 reader.stdout.close()
+
+
+def log_file(server, name):
+    return os.path.join(server.data + ("/data" if server.name == "mysql" else ""), name)
+
+
+def test_damaged(t):
+    """Every byte of a binlog changed, and every length cut: an error comes by name, and nothing is passed on that was not logged."""
+    for kind in ("mariadb", "mysql"):
+        server = t.own_server(kind)
+        server.run("CREATE DATABASE bl", "CREATE TABLE bl.a (id int PRIMARY KEY, v varchar(100), d decimal(20,5), t datetime(3), e enum('x','y'),"
+                   " l varchar(20) CHARACTER SET cp1251, b blob" + (", j json)" if kind == "mysql" else ")"), "FLUSH BINARY LOGS")
+        name = binlog.position(server)[0]
+        server.run("USE bl", "SET SESSION %s=ON" % ("binlog_rows_query_log_events" if kind == "mysql" else "binlog_annotate_row_events"),
+                   "INSERT INTO a (id, v, d, t, e, l, b) VALUES (1,'eins',-1.5,'2024-01-02 03:04:05.678','y','мир',x'00ff'),(2,NULL,0,NULL,'x','',NULL)",
+                   "UPDATE a SET v='zwei', id=id+10 ORDER BY id", "BEGIN", "DELETE FROM a WHERE id=11", "DELETE FROM a", "COMMIT", "CREATE TABLE b (id int)")
+        if kind == "mysql":
+            server.run("USE bl", "SET binlog_transaction_compression=ON", "INSERT INTO a (id, j) VALUES (5, '{\"a\": [1, 2.5, \"x\", null]}')")
+        server.run("FLUSH BINARY LOGS")
+        done = subprocess.run(binlog.command(server, "--log", log_file(server, name), "--damage", t.seed, "--filter", "bl.*"),
+                              stdout=subprocess.PIPE, timeout=240, text=True)
+        assert done.returncode == 0, done.stdout[-2000:]
+        said = json.loads(done.stdout)
+        assert said["transactions"] == (5 if kind == "mysql" else 4) and said["errors"] >= said["changed"] - 1 and said["changed"] > 1000, said
+        t.say("%s: %s" % (kind, said))
