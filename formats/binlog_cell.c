@@ -6,6 +6,7 @@
 #include "common/schema/type_parse.h"
 #include "formats/binlog_json.h"
 #include "formats/binlog_number.h"
+#include "formats/binlog_rows.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -461,6 +462,8 @@ static enum err_code decode_compressed(const struct binlog_column *c, const uint
     if (data[0] >> 4 != 8 || len_bytes == 0 || len_bytes > 4 || len < 1 + len_bytes)
         return cell_wrong(err);
     plain = bytes_be(data + 1, len_bytes);
+    if (plain / ZLIB_RATIO_MAX > len)
+        return cell_wrong(err);
     rc = strbuf_reserve(var, plain, err);
     if (rc)
         return rc;

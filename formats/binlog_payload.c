@@ -12,6 +12,7 @@
 enum { FIELD_END = 0, FIELD_SIZE = 1, FIELD_COMPRESSION = 2, FIELD_PLAIN_SIZE = 3 };
 enum { COMPRESSION_ZSTD = 0, COMPRESSION_NONE = 255 };
 #define EVENT_KEEP ((size_t)8 << 20) /* bytes of buffer that are kept for the next event */
+#define STEP_MIN ((size_t)1 << 20)
 #define EVENT_MAX ((size_t)4 << 30)
 
 struct payload {
@@ -87,8 +88,8 @@ enum err_code payload_begin(struct payload *p, const uint8_t *data, size_t len, 
     return ERR_OK;
 }
 
-/* Fills the buffer up to `want` bytes. *got less: the payload ends. */
-static enum err_code payload_fill(struct payload *p, size_t want, struct err *err)
+/* Fills the buffer up to `want` bytes; less: the payload ends. */
+static enum err_code payload_fill_step(struct payload *p, size_t want, struct err *err)
 {
     ZSTD_outBuffer out;
     enum err_code rc;
@@ -122,6 +123,22 @@ static enum err_code payload_fill(struct payload *p, size_t want, struct err *er
     }
     p->event.len = out.pos;
     return ERR_OK;
+}
+
+/* As payload_fill_step. An event that says it is huge gets its memory as it comes. */
+static enum err_code payload_fill(struct payload *p, size_t want, struct err *err)
+{
+    enum err_code rc = ERR_OK;
+
+    while (!rc && p->event.len < want) {
+        const size_t before = p->event.len;
+        const size_t step = before < STEP_MIN ? STEP_MIN : before;
+
+        rc = payload_fill_step(p, want - before > step ? before + step : want, err);
+        if (p->event.len == before)
+            break;
+    }
+    return rc;
 }
 
 enum err_code payload_next(struct payload *p, const uint8_t **data, size_t *len, bool *more,

@@ -144,6 +144,8 @@ enum err_code binlog_uncompress(const uint8_t *data, size_t len, struct strbuf *
         return err_set(err, ERR_BINLOG_UNSUPPORTED, "an event is compressed by unknown means (%u)",
                        data[0] >> 4 & 7U);
     plain = (uLongf)bytes_be(data + 1, len_bytes);
+    if (plain / ZLIB_RATIO_MAX > len)
+        return rows_cut(err);
     strbuf_reset(out);
     rc = strbuf_reserve(out, plain, err);
     if (rc)

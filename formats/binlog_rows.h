@@ -8,6 +8,9 @@
 #include "common/mysql/row_change.h"
 #include "formats/binlog_table.h"
 
+/* zlib makes at most so many bytes of one: what says that it is more was changed. */
+#define ZLIB_RATIO_MAX 1032U
+
 #define ROWS_FLAG_STATEMENT_END 0x0001   /* last event of a statement */
 #define ROWS_FLAG_NO_FOREIGN_KEYS 0x0002 /* the session had foreign_key_checks=0 */
 #define ROWS_FLAG_RELAXED_UNIQUE 0x0004  /* the session had unique_checks=0 */
