@@ -134,7 +134,7 @@ fuzz-run: $(FUZZERS)
 demo: setup
 	+$(MAKE) all
 	demo/run
-bench: all
+bench: all tools
 	tests/bench/run
 lint: $(LIB)
 	@tests/lint/run --cflags '$(CPPFLAGS_ALL)' --objects $(B) $(GATES)
