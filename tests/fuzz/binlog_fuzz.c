@@ -1,6 +1,6 @@
-/* Any bytes as a binlog: no crash, no leak, and an error or an end. The first byte's lowest bit says
- * whether the checksums are verified; else what is behind them is tried. Table `f`.`m` has MySQL's
- * columns, `f`.`a` MariaDB's; the server's map of a character set is not at hand. */
+/* Any bytes as a binlog: no crash, no leak, and an error or an end. The first byte's lowest bit
+ * says whether the checksums are verified; else what is behind them is tried. Table `f`.`m` has
+ * MySQL's columns, `f`.`a` MariaDB's; the server's map of a character set is not at hand. */
 #include "tests/tools/binlog_memory.h"
 
 #include "formats/binlog_reader.h"
@@ -13,9 +13,7 @@ static const struct {
 #define COLUMN(type, charset) {type, charset},
 #include "tests/fuzz/binlog_columns.inc"
 #undef COLUMN
-    {"json", NULL},       {"geometry", NULL},
-    {"uuid", NULL},       {"inet6", NULL},
-    {"text", "utf8mb4"},
+    {"json", NULL}, {"geometry", NULL}, {"uuid", NULL}, {"inet6", NULL}, {"text", "utf8mb4"},
 };
 #define COMMON (sizeof(fuzz_columns) / sizeof(fuzz_columns[0]) - 5)
 

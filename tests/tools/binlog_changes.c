@@ -4,8 +4,8 @@
  *                [--reconnect SECONDS] [--server-id N] [--count] [--log FILE [--damage SEED]]
  *
  * --log FILE reads a copy of a binlog file instead, as far as it goes; the server is asked for
- * definitions only. --damage SEED reads it again and again, with each byte changed and with each length cut: an
- * error must come, and no transaction that is not in the whole file.
+ * definitions only. --damage SEED reads it again and again, with each byte changed and with each
+ * length cut: an error must come, and no transaction that is not in the whole file.
  *
  * Without --file the start is the GTID set, which is empty by default. Cells are hexadecimal. With
  * --count nothing but the totals is printed. The exit status is 1 after an error, which is printed
