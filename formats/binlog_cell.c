@@ -393,7 +393,7 @@ static char *inet6_text(char *to, const uint8_t *raw)
     for (int i = 0; i < 8; i++) {
         int len = 0;
 
-        while (i + len < 8 && bytes_be16(raw + 2 * (i + len)) == 0)
+        while (i + len < 8 && bytes_be16(raw + 2 * (size_t)(i + len)) == 0)
             len++;
         if (len > gap_len) {
             gap = i;
@@ -411,7 +411,7 @@ static char *inet6_text(char *to, const uint8_t *raw)
                    (gap_len == 6 || (gap_len == 5 && bytes_be16(raw + 10) == 0xffff))) {
             return to + snprintf(to, 16, "%u.%u.%u.%u", raw[12], raw[13], raw[14], raw[15]);
         } else {
-            to += snprintf(to, 5, "%x", bytes_be16(raw + 2 * i));
+            to += snprintf(to, 5, "%x", bytes_be16(raw + 2 * (size_t)i));
             if (++i < 8)
                 *to++ = ':';
         }
