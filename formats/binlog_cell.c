@@ -570,11 +570,24 @@ static size_t label_plain(const char *label, size_t len, char *to)
             i++;
         } else if (ch == '\\' && i + 1 < len) {
             ch = label[++i];
-            ch = ch == 'n' ? '\n' : ch == 'r' ? '\r' : ch == '0' ? '\0' : ch;
+            if (ch == 'n')
+                ch = '\n';
+            else if (ch == 'r')
+                ch = '\r';
+            else if (ch == '0')
+                ch = '\0';
         }
         to[n++] = ch;
     }
     return n;
+}
+
+/* Bytes of an ENUM's number or of a SET's bits. */
+static unsigned label_bytes(bool is_set, unsigned labels)
+{
+    if (!is_set)
+        return labels > 255 ? 2 : 1;
+    return labels > 32 ? 8 : (labels + 7) / 8;
 }
 
 static enum err_code bind_labels(struct binlog_column *c, struct arena *arena, struct err *err)
@@ -598,14 +611,7 @@ static enum err_code bind_labels(struct binlog_column *c, struct arena *arena, s
     c->label_count = n;
     if (n != c->def->precision)
         return err_set(err, ERR_INTERNAL, "the labels of '%s' cannot be read", c->def->type_text);
-    if (is_set ? c->length_bytes != (n > 32   ? 8
-                                     : n > 24 ? 4
-                                     : n > 16 ? 3
-                                     : n > 8  ? 2
-                                              : 1)
-               : c->length_bytes != (n > 255 ? 2 : 1))
-        return bind_other(c, err);
-    return ERR_OK;
+    return c->length_bytes == label_bytes(is_set, n) ? ERR_OK : bind_other(c, err);
 }
 
 /* Bytes of the length before a TEXT or BLOB kind's value. */

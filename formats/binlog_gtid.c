@@ -115,8 +115,9 @@ static enum err_code gtid_tagged(const uint8_t *data, size_t len, struct binlog_
     if (format != TAGGED_FORMAT)
         return err_set(err, ERR_BINLOG_UNSUPPORTED, "a Gtid_tagged event of the unknown form %llu",
                        (unsigned long long)format);
-    if (!var_number(&at, end, &v) || !var_number(&at, end, &v)) /* size, last needed field */
-        return gtid_cut(err);
+    for (int i = 0; i < 2; i++) /* size, last needed field */
+        if (!var_number(&at, end, &v))
+            return gtid_cut(err);
     for (unsigned field = 0; field < FIELD_COUNT; field++)
         if (!var_number(&at, end, &v) || v != field || !tagged_field(field, &at, end, &g))
             return gtid_cut(err);

@@ -149,8 +149,8 @@ static enum err_code json_base64(unsigned type, const uint8_t *data, size_t len,
 
         strbuf_addch(out, digits[v >> 18]);
         strbuf_addch(out, digits[v >> 12 & 63]);
-        strbuf_addch(out, n > 1 ? digits[v >> 6 & 63] : '=');
-        strbuf_addch(out, n > 2 ? digits[v & 63] : '=');
+        strbuf_add(out, n > 1 ? &digits[v >> 6 & 63] : "=", 1);
+        strbuf_add(out, n > 2 ? &digits[v & 63] : "=", 1);
     }
     strbuf_addch(out, '"');
     return ERR_OK;
@@ -284,6 +284,7 @@ static bool json_key(const struct json_container *c, size_t i, struct json_view 
     return true;
 }
 
+/* As json_value. NOLINTNEXTLINE(misc-no-recursion) */
 static enum err_code json_element(const struct json_container *c, size_t i, unsigned depth,
                                   struct strbuf *out, struct err *err)
 {
@@ -302,6 +303,7 @@ static enum err_code json_element(const struct json_container *c, size_t i, unsi
                       err);
 }
 
+/* As json_value. NOLINTNEXTLINE(misc-no-recursion) */
 static enum err_code json_members(const struct json_container *c, unsigned depth,
                                   struct strbuf *out, struct err *err)
 {

@@ -114,7 +114,7 @@ static char *put_zeros(char *to, int count)
 
 char *number_double(char *to, double v)
 {
-    char digits[18];
+    char digits[18] = "";
     size_t len;
     int point = 0;
 

@@ -45,33 +45,39 @@ static enum err_code payload_cut(struct err *err)
     return err_set(err, ERR_BINLOG_EVENT, "a Transaction_payload event is cut or changed");
 }
 
+/* One field of the header; *more false at its end. */
+static bool payload_field(const uint8_t **at, const uint8_t *end, uint64_t *size,
+                          uint64_t *compression, bool *more)
+{
+    uint64_t field = 0;
+    uint64_t bytes = 0;
+    const uint8_t *value;
+
+    if (!packed_number(at, end, &field))
+        return false;
+    *more = field != FIELD_END;
+    if (!*more)
+        return true;
+    if (!packed_number(at, end, &bytes) || (uint64_t)(end - *at) < bytes)
+        return false;
+    value = *at;
+    *at += bytes;
+    if (field == FIELD_SIZE)
+        return packed_number(&value, *at, size);
+    return field != FIELD_COMPRESSION || packed_number(&value, *at, compression);
+}
+
 enum err_code payload_begin(struct payload *p, const uint8_t *data, size_t len, struct err *err)
 {
     const uint8_t *at = data + BINLOG_HEADER;
     const uint8_t *const end = data + len;
     uint64_t compression = COMPRESSION_NONE;
     uint64_t size = UINT64_MAX;
+    bool more = true;
 
-    for (;;) {
-        uint64_t field = 0;
-        uint64_t bytes = 0;
-        uint64_t value = 0;
-        const uint8_t *value_at;
-
-        if (!packed_number(&at, end, &field))
+    while (more)
+        if (!payload_field(&at, end, &size, &compression, &more))
             return payload_cut(err);
-        if (field == FIELD_END)
-            break;
-        if (!packed_number(&at, end, &bytes) || (uint64_t)(end - at) < bytes)
-            return payload_cut(err);
-        value_at = at;
-        at += bytes;
-        if (field != FIELD_COMPRESSION && field != FIELD_SIZE)
-            continue;
-        if (!packed_number(&value_at, at, &value))
-            return payload_cut(err);
-        *(field == FIELD_SIZE ? &size : &compression) = value;
-    }
     if (size != (uint64_t)(end - at))
         return payload_cut(err);
     if (compression != COMPRESSION_ZSTD && compression != COMPRESSION_NONE)

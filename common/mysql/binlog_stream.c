@@ -199,10 +199,8 @@ static enum err_code stream_ask(struct stream *s, const struct binlog_start *at,
 
     if (s->config.until_end)
         dump.flags |= WIRE_NON_BLOCK;
-    if (mariadb)
-        dump.flags |= WIRE_ANNOTATE;
-    else if (s->flavour.version >= 80026)
-        dump.flags |= WIRE_HEARTBEAT_V2;
+    if (mariadb || s->flavour.version >= 80026)
+        dump.flags |= mariadb ? WIRE_ANNOTATE : WIRE_HEARTBEAT_V2;
     s->by_gtid = at->gtids != NULL;
     s->skip = 0;
     s->offset = BINLOG_FIRST_OFFSET;
