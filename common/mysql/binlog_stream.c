@@ -200,7 +200,7 @@ static enum err_code stream_ask(struct stream *s, const struct binlog_start *at,
     if (s->config.until_end)
         dump.flags |= WIRE_NON_BLOCK;
     if (mariadb || s->flavour.version >= 80026)
-        dump.flags |= mariadb ? WIRE_ANNOTATE : WIRE_HEARTBEAT_V2;
+        dump.flags |= WIRE_MORE;
     s->by_gtid = at->gtids != NULL;
     s->skip = 0;
     s->offset = BINLOG_FIRST_OFFSET;

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WIRE_NON_BLOCK 1U    /* an end instead of waiting */
-#define WIRE_ANNOTATE 2U     /* MariaDB: Annotate_rows events too */
-#define WIRE_HEARTBEAT_V2 2U /* MySQL 8.0.26 and above: heartbeats with 64-bit offsets */
+#define WIRE_NON_BLOCK 1U /* an end instead of waiting */
+/* MariaDB: Annotate_rows events too. MySQL 8.0.26 and above: heartbeats with 64-bit offsets. */
+#define WIRE_MORE 2U
 
 struct wire_dump {
     const char *file; /* "" with a GTID set */
