@@ -140,7 +140,7 @@ static void writes_small_kinds(void **state)
                                        .log_pos = 157,
                                        .gtid = text(""),
                                        .at_us = 1795429233200000}};
-    struct record done = {.kind = RECORD_TABLE_DONE, .u.table_done = {1, 1000, 1500000, 2}};
+    struct record done = {.kind = RECORD_TABLE_DONE, .u.table_done = {1, 1000, 1500000, 2, 0, 0}};
     struct record voided = {.kind = RECORD_VOID, .u.voided = {1, 2}};
     struct record end = {.kind = RECORD_END, .u.end = {1795429299000000, 12, 1000, 1500000, 26}};
 
@@ -237,7 +237,7 @@ static void keeps_large_numbers(void **state)
 {
     struct record r = {
         .kind = RECORD_TABLE_DONE,
-        .u.table_done = {UINT32_MAX, UINT64_MAX, (uint64_t)1 << 53, ((uint64_t)1 << 53) + 1}};
+        .u.table_done = {UINT32_MAX, UINT64_MAX, (uint64_t)1 << 53, ((uint64_t)1 << 53) + 1, 0, 0}};
     char *line = line_of(&r);
     struct record back;
     struct err err = ERR_INIT;
