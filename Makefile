@@ -116,17 +116,17 @@ setup:
 test:
 	@tests/setup servers
 	+$(MAKE) all unit build/faults/ferry
-	FERRY=$(BIN) tests/run
+	FERRY=$(BIN) tests/run --jobs=2
 soak: all
 	FERRY=$(BIN) tests/run --soak
 asan:
 	+$(MAKE) CC=$(CLANG) SANITIZE=address,undefined all unit
 	+$(MAKE) build/faults/ferry
-	FERRY=build/asan/ferry tests/run --quick
+	FERRY=build/asan/ferry tests/run --jobs=2 --quick
 tsan:
 	+$(MAKE) CC=$(CLANG) SANITIZE=thread all unit
 	+$(MAKE) build/faults/ferry
-	FERRY=build/tsan/ferry tests/run --quick
+	FERRY=build/tsan/ferry tests/run --jobs=2 --quick
 fuzz:
 	+$(MAKE) CC=$(CLANG) SANITIZE=fuzzer-no-link,address fuzz-run
 fuzz-run: $(FUZZERS)
