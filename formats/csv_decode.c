@@ -202,6 +202,8 @@ enum scan_status csv_scan(struct decoder *d, struct err *err)
     if (count != d->shape.count)
         return decoder_bad(d, d->pos, err, "%u cells for the %u columns of a row", count,
                            d->shape.count);
+    if (d->strict_escapes && decoder_strict(d, err))
+        return SCAN_STATUS_BAD;
     csv_finish(d);
     d->pos = d->buf + (line - d->buf);
     return SCAN_STATUS_ROW;

@@ -26,6 +26,7 @@ struct decoder *decoder_new(const struct decoder_params *p, struct source *sourc
     if (d->cap < DECODER_BUFFER_MIN)
         d->cap = DECODER_BUFFER_MIN;
     d->csv_open_end = p->csv_open_end;
+    d->strict_escapes = p->strict_escapes;
     if (p->dialect) {
         d->dialect = *p->dialect;
         d->other_dialect = !csv_dialect_default_rows(p->dialect);

@@ -45,6 +45,7 @@ struct decoder {
     size_t max_row;
     uint64_t start_off;
     bool csv_open_end;
+    bool strict_escapes;
     bool other_dialect; /* CSV whose rows differ from the default's */
     struct csv_dialect dialect;
 
@@ -103,6 +104,9 @@ static inline bool decoder_word_byte(char c)
            u == '$' || u >= 0x80;
 }
 
+/* Refuses a row that Dumpling would have escaped in another way (decoder_strict.c); before its
+ * cells are unescaped. */
+MUST_CHECK enum err_code decoder_strict(const struct decoder *d, struct err *err);
 /* Cells in other character sets become UTF-8 (decoder_charset.c). */
 MUST_CHECK enum err_code decoder_convert(struct decoder *d, struct err *err);
 

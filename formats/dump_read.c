@@ -200,6 +200,7 @@ enum err_code dump_open_chunk(const struct dump *d, const struct dump_chunk *c, 
         .dialect = &d->dialect,
         .start_off = off,
         .start_row = rows,
+        .strict_escapes = d->foreign && strcmp(d->foreign, "Dumpling") == 0,
     };
     struct zstd_seek seek = {0};
     struct source *source = NULL;

@@ -70,8 +70,10 @@ struct decoder_params {
                            KiB */
     const struct csv_dialect *dialect; /* CSV; NULL: the default; copied */
     /* For CSV files made by others: */
-    bool csv_no_header; /* the first line is a row */
-    bool csv_open_end;  /* the last line may lack its line end; a cut in it goes unseen then */
+    bool csv_no_header;  /* the first line is a row */
+    bool csv_open_end;   /* the last line may lack its line end; a cut in it goes unseen then */
+    bool strict_escapes; /* text that Dumpling's default would have escaped differently is
+                            ERR_FORMAT: its backslashes would be guessed */
 };
 /* Takes `source`. The file name for messages is borrowed. An INSERT into another table than
  * shape->table (NULL: any) or with other columns than the shape's is ERR_FORMAT, as is a CSV header

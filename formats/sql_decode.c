@@ -429,7 +429,7 @@ static enum scan_status sql_row(struct decoder *d, const char *p, struct err *er
     }
     if (!p)
         return status;
-    if (sql_cells_finish(d, err))
+    if ((d->strict_escapes && decoder_strict(d, err)) || sql_cells_finish(d, err))
         return SCAN_STATUS_BAD;
     d->pos = d->buf + (p + 1 - d->buf);
     d->state = DECODER_SQL_NEXT_ROW;

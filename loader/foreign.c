@@ -25,11 +25,15 @@ static void say_unknown(const struct load_run *run, bool rows_said, bool floats)
 {
     char *message =
         xasprintf("the dump is %s's: it has no checksums, so a file that was changed or is missing "
-                  "may go unseen%s%s",
+                  "may go unseen%s%s%s",
                   run->dump->foreign,
                   rows_said ? " but for each table's number of rows, which is compared"
                             : "; numbers of rows are not recorded",
-                  floats ? "; FLOAT values are as they were written, with 6 digits" : "");
+                  floats ? "; FLOAT values are as they were written, with 6 digits" : "",
+                  strcmp(run->dump->foreign, "Dumpling") == 0
+                      ? "; backslashes are read as it writes them unless --escape-backslash=false "
+                        "was said, which is seen in most values, but not in every one"
+                      : "");
 
     log_event(LOG_WARN, "load.unchecked", F_STR("message", message));
     free(message);

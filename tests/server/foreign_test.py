@@ -184,6 +184,25 @@ def test_dumpling(t):
                                      (DUMPLING + ["-c", "gzip", "-F", "64KiB", "--complete-insert"], UTC)])
 
 
+def test_dumpling_without_escapes(t):
+    """Nothing in the dump says that a backslash means itself: it is refused by what only such a dump can hold."""
+    source, target = t.server("mariadb"), t.server("mariadb")
+    for i, text in enumerate((r"C:\temp", "it's", 'say "x"', "two\nlines", r"\N", "nul\0")):
+        db = t.database(source, "bare", "CREATE TABLE a (id int PRIMARY KEY, s text)", "INSERT INTO a VALUES (1, %s)" % source.connect().escape(text))
+        for kind in ("sql", "csv"):
+            out = t.path("%s%d" % (kind, i))
+            tool(*[c.format(port=source.port, out=out, db=db) for c in DUMPLING + ["--filetype", kind]])
+            ferry.run("verify", "--input", out).must()
+            shutil.rmtree(out)
+            tool(*[c.format(port=source.port, out=out, db=db) for c in DUMPLING + ["--filetype", kind, "--escape-backslash=false"]])
+            if kind == "csv" and text == "it's":  # the same bytes either way
+                continue
+            t.gone_after(target, "bare2")
+            ferry.load(target, out, "--rename", "bare.*=bare2.*").must(5, ["FERRY-FORMAT", "--escape-backslash=false", "column 's'"])
+            assert target.value("SELECT COUNT(*) FROM bare2.a") == 0
+            ferry.run("verify", "--input", out).must(5, "--escape-backslash=false")
+
+
 def test_mydumper(t):
     every_type(t, "mariadb", "tidb", [(MYDUMPER + more, ()) for more in (
         [], ["-c", "gzip", "--hex-blob", "--complete-insert"], ["--format", "CSV"], ["--format", "LOAD_DATA", "-c", "zstd"],
