@@ -17,20 +17,33 @@
 #define ER_LOCK_WAIT_TIMEOUT 1205
 #define ER_LOCK_DEADLOCK 1213
 
+enum err_code lock_set_idle(struct conn *c, unsigned seconds, struct err *err)
+{
+    const enum err_code rc = conn_execf(c, err, "SET SESSION wait_timeout = %u", seconds);
+
+    if (!rc || !conn_usable(c))
+        return rc;
+    log_event(LOG_DEBUG, "dump.lock.idle", F_STR("message", err->msg));
+    err_clear(err);
+    return ERR_OK;
+}
+
 static enum err_code flush_try(struct dump_run *run, unsigned seconds, struct err *err)
 {
     enum err_code rc = conn_execf(run->control, err, "SET SESSION lock_wait_timeout = %u", seconds);
 
-    return rc ? rc : conn_execz(run->control, "FLUSH TABLES WITH READ LOCK", err);
+    if (!rc)
+        rc = conn_execz(run->control, "FLUSH TABLES WITH READ LOCK", err);
+    return rc ? rc : lock_set_idle(run->control, HELD_IDLE_S, err);
 }
 
 static enum err_code flush_release(struct dump_run *run, struct err *err)
 {
     enum err_code rc = conn_execz(run->control, "UNLOCK TABLES", err);
 
-    return rc ? rc
-              : conn_execf(run->control, err, "SET SESSION lock_wait_timeout = %u",
-                           LOCK_WAIT_AFTER);
+    if (!rc)
+        rc = conn_execf(run->control, err, "SET SESSION lock_wait_timeout = %u", LOCK_WAIT_AFTER);
+    return rc ? rc : lock_set_idle(run->control, FREE_IDLE_S, err);
 }
 
 static enum err_code tables_guard(struct dump_run *run, struct err *err)

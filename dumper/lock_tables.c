@@ -121,7 +121,7 @@ static enum err_code statement_run(struct conn *c, const struct lock_list *l, si
     if (!rc)
         rc = conn_exec(c, strbuf_str(&sql), sql.len, NULL, err);
     strbuf_release(&sql);
-    return rc;
+    return rc ? rc : lock_set_idle(c, HELD_IDLE_S, err);
 }
 
 /* Asked table by table, as no name can be taken out of a message with certainty. */
@@ -167,9 +167,13 @@ static enum err_code tables_lock_all(struct dump_run *run, const struct lock_lis
 
 static void tables_back_out(struct dump_run *run)
 {
+    const struct held_locks *h = &run->held;
     struct err ignored = ERR_INIT;
+    enum err_code rc = lock_tables_release(run, &ignored);
 
-    if (lock_tables_release(run, &ignored))
+    for (size_t i = 0; !rc && i < h->count; i++)
+        rc = h->sessions[i] ? lock_set_idle(h->sessions[i], FREE_IDLE_S, &ignored) : ERR_OK;
+    if (rc)
         lock_tables_close(run);
 }
 

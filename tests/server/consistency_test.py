@@ -1,6 +1,7 @@
 """--consistency: which lock is taken, what it waits for and for how long, what it holds, and that it is given back."""
 
 import re
+import signal
 import socket
 import threading
 import time
@@ -519,6 +520,43 @@ def test_lock_is_lost_mariadb(t):
 
 def test_lock_is_lost_mysql(t):
     lock_is_lost(t, "mysql")
+
+
+def test_locks_of_a_client_that_stands_still(t):
+    """What the network or a suspended machine has taken away must not keep writers waiting for hours."""
+    server = t.server("mysql")
+    db = small(t, server)
+    shown = ("SELECT p.PROCESSLIST_ID, v.VARIABLE_VALUE FROM performance_schema.variables_by_thread v JOIN performance_schema.threads p USING "
+             "(THREAD_ID) WHERE v.VARIABLE_NAME = 'wait_timeout' AND p.PROCESSLIST_ID IN (SELECT id FROM information_schema.PROCESSLIST "
+             "WHERE user = 'c_still') ORDER BY 1")
+    url = account(t, server, "c_still", "SELECT, LOCK TABLES ON cons.*", "RELOAD, %s ON *.*" % POSITION["mysql"])
+    for mode, locks in (("flush", 1), ("lock", 1)):
+        process = dump_paused(url, db, t.path(mode), "dump.snapshots-open", 3, "--consistency", mode, "--ddl-lock", "no", "-t", "2")
+        time.sleep(1.5)
+        values = [r[1] for r in server.run(shown)]
+        assert sorted(values) == ["30"] * locks + ["86400"] * (len(values) - locks) and len(values) >= 3, (mode, values)
+        finish(process).must()
+    process = dump_paused(url, db, t.path("after"), "dump.after-snapshot", 3, "--consistency", "flush", "--ddl-lock", "no")
+    time.sleep(1.5)
+    assert {r[1] for r in server.run(shown)} == {"86400"}
+    finish(process).must()
+
+
+@soak
+def test_lock_of_a_stopped_process(t):
+    server = t.server("mariadb")
+    db = small(t, server)
+    for mode in ("flush", "lock"):
+        process = dump_paused(server.url, db, t.path(mode), "dump.snapshots-open", 2, "--consistency", mode, "--ddl-lock", "no")
+        snapshots_open(server)
+        process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        server.run("SET lock_wait_timeout = 60", "UPDATE cons.a SET n = n + 1")
+        took = time.monotonic() - began
+        process.send_signal(signal.SIGCONT)
+        assert 20 < took < 40, took
+        r = finish(process).must(0, "dump.epoch.again")
+        assert [e["epoch"] for e in ferry.manifest(t.path(mode)) if e["record"] == "epoch"] == [1], r
 
 
 class Between:
