@@ -27,7 +27,7 @@ struct load_opts {
     bool check_conflicts;
     bool case_sensitive, no_data, no_schemas, no_views, resume, dry_run;
     struct opt_list renames, session;
-    int convert, spatial, object_error, indexes, foreign_keys, definer, programs;
+    int input_binary, convert, spatial, object_error, indexes, foreign_keys, definer, programs;
     const char *programs_file;
     bool yes, analyze, skip_binlog;
 };
@@ -37,6 +37,7 @@ static const char *const identical_words[] = {"conflict", "ok", NULL};
 static const char *const on_bad_value_words[] = {"error", "skip", NULL};
 static const char *const if_exists_words[] = {"append", "stop", "truncate", "drop", NULL};
 static const char *const convert_words[] = {"run", "report", NULL};
+static const char *const binary_words[] = {"auto", "raw", NULL};
 static const char *const spatial_words[] = {"refuse", "bytes", NULL};
 static const char *const object_error_words[] = {"skip", "stop", NULL};
 static const char *const indexes_words[] = {"auto", "now", "after", NULL};
@@ -98,6 +99,9 @@ static const struct opt load_opts_table[] = {
     {"input-time-zone", 0, OPT_STRING, FIELD(input_time_zone), "ZONE",
      "of the TIMESTAMP values in a dump that does not say (Dumpling's): '+00:00'", NULL, 0, 0,
      false},
+    {"input-binary", 0, OPT_ENUM, FIELD(input_binary), "auto|raw",
+     "bytes in CSV of Dumpling's: auto refuses what --csv-output-dialect could have encoded (auto)",
+     binary_words, 0, 0, false},
     {"resume", 0, OPT_BOOL, FIELD(resume), NULL,
      "go on with an unfinished load (yes; --no-resume refuses)", NULL, 0, 0, false},
     {"dry-run", 0, OPT_BOOL, FIELD(dry_run), NULL, "print what would be done", NULL, 0, 0, false},
@@ -191,6 +195,7 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .renames = o->renames.items,
         .rename_count = o->renames.count,
         .convert = (enum load_convert)o->convert,
+        .binary_raw = o->input_binary == 1,
         .spatial_bytes = o->spatial == 1,
         .object_error = (enum load_object_error)o->object_error,
         .indexes = (enum load_indexes)o->indexes,

@@ -67,6 +67,8 @@ enum err_code foreign_plan(struct load_run *run, struct err *err)
         rows_said = rows_said && (t->rows_said || t->kind != TABLE_BASE);
         floats = floats || has_type(t, TYPE_FLOAT);
     }
+    if (foreign_binary(run, err))
+        return err->code;
     say_unknown(run, rows_said, floats);
     return ERR_OK;
 }

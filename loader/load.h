@@ -49,6 +49,7 @@ struct load_config { /* const once load_run has it; strings are borrowed */
     bool no_resume;
     const char *meta_schema;     /* NULL: ferry_meta */
     const char *input_time_zone; /* of TIMESTAMP values in a dump that does not say; NULL: none */
+    bool binary_raw;  /* bytes in Dumpling's CSV are as they are, even where they could be digits */
     uint64_t wait_us; /* an unfinished dump that nobody writes is waited for so long; 0: an
                          unfinished dump is refused */
     bool dry_run;

@@ -152,6 +152,8 @@ MUST_CHECK enum err_code unfinished_restart(struct load_run *run, const struct l
 /* ---- foreign.c: dumps of other tools; without effect on ferry's own ---- */
 /* Refuses what would be guessed, says what is not known. */
 MUST_CHECK enum err_code foreign_plan(struct load_run *run, struct err *err);
+/* foreign_binary.c. ERR_USAGE: bytes in CSV that may be encoded. */
+MUST_CHECK enum err_code foreign_binary(const struct load_run *run, struct err *err);
 /* The files have the sizes they had when this load began; needs the state. */
 MUST_CHECK enum err_code foreign_same_files(struct load_run *run, struct err *err);
 /* When all files are loaded: as many rows as the tool says. */

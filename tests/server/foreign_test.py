@@ -203,6 +203,24 @@ def test_dumpling_without_escapes(t):
             ferry.run("verify", "--input", out).must(5, "--escape-backslash=false")
 
 
+def test_dumpling_encoded_bytes(t):
+    """--csv-output-dialect is written nowhere either: bytes that could be digits are loaded only if the user says so."""
+    source, target = t.server("mariadb"), t.server("mariadb")
+    command = DUMPLING + ["--filetype", "csv"]
+    for value, dialect, refused in (("\0\1\2'", None, False), ("beef", None, True), ("beef", "redshift", True), ("\0\1", "bigquery", True)):
+        db = t.database(source, "bytes", "CREATE TABLE a (id int PRIMARY KEY, b blob)",
+                        "INSERT INTO a VALUES (1, NULL), (2, ''), (3, %s)" % source.connect().escape(value))
+        t.gone_after(target, "bytes2")
+        out = t.path("d")
+        tool(*[c.format(port=source.port, out=out, db=db) for c in command + (["--csv-output-dialect", dialect] if dialect else [])])
+        load = (target, out, "--rename", "bytes.*=bytes2.*")
+        ferry.load(*load).must(2, ["bytes2.a", "column 'b'", "--input-binary raw"]) if refused else ferry.load(*load).must()
+        if not dialect:
+            ferry.load(*load, "--input-binary", "raw").must()
+            assert target.value("SELECT b FROM bytes2.a WHERE id=3") == value.encode()
+        shutil.rmtree(out)
+
+
 def test_mydumper(t):
     every_type(t, "mariadb", "tidb", [(MYDUMPER + more, ()) for more in (
         [], ["-c", "gzip", "--hex-blob", "--complete-insert"], ["--format", "CSV"], ["--format", "LOAD_DATA", "-c", "zstd"],
