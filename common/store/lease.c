@@ -354,16 +354,21 @@ static void *lease_run(void *arg)
 
 /* ---- taking ---- */
 
-/* Takes the lock that holds `seen`'s token. `over`: alive or not. ERR_STORE_NOT_FOUND: it has
- * changed, look again. */
+/* Takes the lock that holds `seen`'s token. `over`: alive or not, and *alive says whether it may
+ * have been. ERR_STORE_NOT_FOUND: it has changed, look again. */
 static enum err_code lease_replace(const struct lease *l, const struct lease_owner *seen, bool over,
-                                   struct err *err)
+                                   bool *alive, struct err *err)
 {
     struct lease_owner o;
     struct hold h = {0};
     bool held = false;
-    enum err_code rc = over ? ERR_OK : lease_need_stale(l, l->path, seen, err);
+    enum err_code rc = lease_need_stale(l, l->path, seen, err);
 
+    *alive = over && rc == ERR_LOCKED;
+    if (*alive) {
+        err_clear(err);
+        rc = ERR_OK;
+    }
     if (!rc)
         rc = lease_hold(l, seen->token, &h, err);
     if (rc)
@@ -399,7 +404,8 @@ static enum err_code lease_create(const struct lease *l, struct err *err)
 }
 
 /* `take_over` speaks of the owner that is there now, not of one who comes while we try. */
-static enum err_code lease_acquire(const struct lease *l, bool take_over, struct err *err)
+static enum err_code lease_acquire(const struct lease *l, bool take_over, bool *alive,
+                                   struct err *err)
 {
     char over[LEASE_TOKEN_MAX] = "";
     enum err_code rc = ERR_STORE_NOT_FOUND;
@@ -417,7 +423,7 @@ static enum err_code lease_acquire(const struct lease *l, bool take_over, struct
             continue;
         if (take_over && !*over)
             memcpy(over, seen.token, sizeof over);
-        rc = lease_replace(l, &seen, strcmp(over, seen.token) == 0, err);
+        rc = lease_replace(l, &seen, strcmp(over, seen.token) == 0, alive, err);
     }
     return rc == ERR_STORE_NOT_FOUND ? err_set(err, ERR_LOCKED, "%s/%s changes hands all the time",
                                                l->store->text, l->path)
@@ -507,10 +513,22 @@ static struct lease *lease_new(struct store *s, const struct lease_params *p)
     return l;
 }
 
+/* Whoever lives in spite of what was said of him sees it when he renews, and makes durable what he
+ * has finished: what is read before that is not the last word, and what is written before that he
+ * may overwrite. */
+static void lease_await_end(const struct lease *l)
+{
+    log_event(LOG_INFO, "lease.wait",
+              F_STR("message", "waiting until the ferry that had this must have seen that it lost "
+                               "it, should it still live"));
+    (void)clock_sleep(l->renew_us + l->renew_us / 2, NULL);
+}
+
 enum err_code lease_take(struct store *s, const struct lease_params *p, struct lease **lease,
                          struct err *err)
 {
     struct lease *l = lease_new(s, p);
+    bool alive = false;
     enum err_code rc;
 
     lease_owner_self(&l->self, p->what);
@@ -519,16 +537,19 @@ enum err_code lease_take(struct store *s, const struct lease_params *p, struct l
     if (!rc)
         rc = lease_token_new(l->hand.token, err);
     if (!rc)
-        rc = lease_acquire(l, p->take_over, err);
+        rc = lease_acquire(l, p->take_over, &alive, err);
     if (!rc) {
         lease_sweep(l);
         rc = lease_start(l, err);
     }
-    if (rc)
+    if (rc) {
         lease_free(l);
-    else
-        *lease = l;
-    return rc;
+        return rc;
+    }
+    *lease = l;
+    if (alive)
+        lease_await_end(l);
+    return ERR_OK;
 }
 
 enum err_code lease_check(const struct lease *l, struct err *err)

@@ -23,7 +23,8 @@ struct lease_params {
     void *ctx;
 };
 /* ERR_LOCKED names the owner and how old its sign of life is. On the same host an owner whose
- * process is gone counts as stale at once. */
+ * process is gone counts as stale at once. Where take_over replaces one that may live, this returns
+ * one and a half of renew_us later, when he must have seen it. */
 MUST_CHECK enum err_code lease_take(struct store *s, const struct lease_params *p, struct lease **,
                                     struct err *err);
 /* ERR_LOCKED when lost. Call before anything that only the owner may do at the end. */

@@ -1,5 +1,6 @@
 """Dump and load are killed at every named step and at random moments, and said again; the source is at rest."""
 
+import glob
 import os
 import shutil
 import signal
@@ -225,3 +226,21 @@ def test_source_moved_between_runs(t):
     ferry.run(*dump_args(source, db, out), "--restart").must(2, "--yes")
     ferry.run(*dump_args(source, db, out), "--restart", "--yes").must()
     no_row_in_two_files(out)
+
+
+def test_take_over_from_one_that_lives(t):
+    """What was said to be dead and is not sees that it has lost the dump, keeps what it has finished, and the other goes on from there."""
+    source = t.server("mariadb")
+    db = t.database(source, "takeover", "CREATE TABLE a (id int PRIMARY KEY, v varchar(300))",
+                    "INSERT INTO a SELECT seq, REPEAT('x', 200) FROM seq_1_to_20000")
+    out = t.path("d")
+    args = ["dump", "--source", source.url, "--output", out, "-f", db + ".*", "--chunk-size", "100KiB", "--compress", "none"]
+    first = ferry.start(args + ["--rate", "150KiB"])
+    ferry.wait_until(lambda: len(glob.glob(out + "/ferry.manifest/*.jsonl")) >= 3, what="records")
+    ferry.run(*args).must(1, "FERRY-LOCKED")
+    ferry.run(*args, "--take-over").must(0, "lease.wait")
+    _, err = first.communicate(timeout=30)
+    assert first.returncode == 1 and "FERRY-LOCKED" in err.decode(), err.decode()
+    ferry.run("verify", "--input", out).must(0, "20000 rows")
+    assert len([r for r in ferry.manifest(out) if r["record"] == "epoch"]) == 2
+    assert not [r for r in ferry.manifest(out) if r["record"] == "void"]

@@ -221,7 +221,8 @@ static void take_over_ends_the_other(void **state)
                                        .stale_us = 60000 * MS,
                                        .lost = count_lost,
                                        .ctx = &lost};
-    const struct lease_params over = {.path = "ferry.lock", .what = "dump", .take_over = true};
+    const struct lease_params over = {
+        .path = "ferry.lock", .what = "dump", .take_over = true, .renew_us = 30 * MS};
     struct store *s = store_of(state);
     struct err err = ERR_INIT;
     struct lease *first = NULL;
@@ -545,7 +546,8 @@ static void a_quicker_taker_is_not_overwritten(void **state)
 
     for (size_t i = 0; i < 4; i++) {
         /* --take-over speaks of the one who was there first. */
-        const struct lease_params p = {.path = "ferry.lock", .what = "dump", .take_over = i >= 2};
+        const struct lease_params p = {
+            .path = "ferry.lock", .what = "dump", .take_over = i >= 2, .renew_us = 30 * MS};
         struct moment m = moment_of(state, moments[i % 2], false);
         struct err err = ERR_INIT;
         struct lease *l = NULL;
