@@ -41,6 +41,7 @@ struct load_table { /* an object of the dump that the filter lets through */
     enum load_clear clear;      /* by this run, before `create` */
     atomic_bool failed;         /* it could not be created: its rows are left out */
     bool said;                  /* what changes in its definition */
+    bool looked;                /* at the generated columns of one that was there */
     enum table_origin origin;
     uint64_t target_id;   /* tidb_table_id as the state has it; 0: none */
     uint64_t found_id;    /* tidb_table_id now; 0: none */
@@ -180,6 +181,10 @@ MUST_CHECK enum err_code target_same(struct load_run *run, struct err *err);
 /* After a load that had finished: reads the target; its tables and views are all there, and the
  * same. */
 MUST_CHECK enum err_code target_still_there(struct load_run *run, struct err *err);
+
+/* ---- generated.c ---- */
+/* Says which generated columns of existing tables are computed otherwise than the dump's. */
+MUST_CHECK enum err_code generated_report(struct load_run *run, struct err *err);
 
 /* ---- statements.c ---- */
 /* What the target is able to do: sets the run's limits. */

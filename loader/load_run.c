@@ -173,7 +173,8 @@ static enum err_code step_done(struct load_run *run, struct err *err)
 
 static enum err_code step_dry_run(struct load_run *run, struct err *err)
 {
-    if (target_read(run, err) || target_check(run, err) || definitions_report(run, false, err))
+    if (target_read(run, err) || target_check(run, err) || definitions_report(run, false, err) ||
+        generated_report(run, err))
         return err->code;
     report_dry_run(run);
     return ERR_OK;

@@ -176,6 +176,7 @@ static void plan_carry(struct load_run *run, const struct load_table *old, size_
             continue;
         t->counted = old[i].counted;
         t->said = old[i].said;
+        t->looked = old[i].looked;
         atomic_store(&t->failed, atomic_load(&old[i].failed));
         atomic_store(&t->worker_us, atomic_load(&old[i].worker_us));
     }

@@ -444,7 +444,8 @@ enum err_code schema_run(struct load_run *run, struct err *err)
         run->tables[i].create = false;
         run->tables[i].clear = CLEAR_NONE;
     }
-    if (target_read(run, err) || target_check(run, err) || definitions_report(run, false, err))
+    if (target_read(run, err) || target_check(run, err) || definitions_report(run, false, err) ||
+        generated_report(run, err))
         return err->code;
     if (schema_note(run, TABLE_CREATING, err))
         return err->code;
