@@ -190,7 +190,7 @@ static enum err_code find_hits(struct settle *s, const struct stage_key *key, st
 {
     const struct load_run *run = s->w->run;
     bool lock = run->config->on_conflict == ON_CONFLICT_REPLACE && !run->config->check_conflicts &&
-                !(run->flavour.vendor == VENDOR_TIDB && put_may_load(s->w));
+                !(run->flavour.vendor == VENDOR_TIDB && settle_may_load(s));
     struct stage_join join = {.key = key, .numbers_only = lock};
     struct strbuf list = {0};
     enum err_code rc;
