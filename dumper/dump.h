@@ -14,7 +14,7 @@
 #include "common/store/codec.h"
 #include "common/store/store.h"
 #include "dumper/definer.h"
-#include "dumper/throttle.h"
+#include "common/mysql/throttle.h"
 #include "formats/row_codec.h"
 
 enum dump_consistency { CONSISTENCY_AUTO, CONSISTENCY_FLUSH, CONSISTENCY_LOCK, CONSISTENCY_NONE };

@@ -2,7 +2,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/rate.h"
-#include "dumper/throttle.h"
+#include "common/mysql/throttle.h"
 
 #define LOOK_US ((uint64_t)100000)
 /* well below any timeout that servers, proxies and firewalls have for idle connections */

@@ -80,7 +80,7 @@ def test_pause_twice_the_idle_timeout(t):
         thread.join()
     text = err.decode()
     assert process.returncode == 0, text
-    assert time.monotonic() - began > 5 and "dump.paused" in text and "dump.resumed" in text, text
+    assert time.monotonic() - began > 5 and "throttle.paused" in text and "throttle.resumed" in text, text
     epochs = [r for r in ferry.manifest(out) if r["record"] == "epoch"]
     assert len(epochs) == 1, epochs
     ferry.run("verify", "--input", out).must(0, "80000 rows")

@@ -1,8 +1,7 @@
-#include "dumper/throttle.h"
+#include "common/mysql/throttle.h"
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/mysql/conn.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -16,7 +15,8 @@
 
 struct throttle {
     const struct throttle_rule *rule;
-    const struct server_url *source;
+    const struct server_url *server;
+    enum conn_profile role;
     struct conn *conn; /* the thread's; NULL: to be made anew */
     atomic_bool pauses;
     pthread_t thread;
@@ -104,7 +104,7 @@ static enum err_code value_read(struct throttle *t, char **text, struct err *err
     enum err_code rc = ERR_OK;
 
     if (!t->conn)
-        rc = conn_open(t->source, CONN_SOURCE, "dump-throttle", &t->conn, err);
+        rc = conn_open(t->server, t->role, "throttle", &t->conn, err);
     if (rc)
         return rc;
     /* a name holds no other bytes than throttle_parse lets through */
@@ -142,7 +142,7 @@ static enum err_code throttle_look(struct throttle *t, struct err *err)
         return rc;
     pauses = !rule_holds(t->rule, value);
     if (pauses != atomic_exchange(&t->pauses, pauses))
-        log_event(LOG_INFO, pauses ? "dump.paused" : "dump.resumed", F_STR("status", t->rule->name),
+        log_event(LOG_INFO, pauses ? "throttle.paused" : "throttle.resumed", F_STR("status", t->rule->name),
                   F_I64("value", (int64_t)value));
     return ERR_OK;
 }
@@ -178,8 +178,8 @@ static void *throttle_main(void *arg)
         if (rc)
             atomic_store(&t->pauses, false);
         if (rc && !lost)
-            log_event(LOG_WARN, "dump.throttle.blind", F_STR("cause", err.msg),
-                      F_STR("message", "the dump goes on without a look at the server's load"));
+            log_event(LOG_WARN, "throttle.blind", F_STR("cause", err.msg),
+                      F_STR("message", "work goes on without a look at the server's load"));
         lost = rc != ERR_OK;
     }
     conn_close(t->conn);
@@ -196,8 +196,8 @@ static void throttle_free(struct throttle *t)
     free(t);
 }
 
-enum err_code throttle_start(const struct throttle_rule *rule, const struct server_url *source,
-                             struct throttle **out, struct err *err)
+enum err_code throttle_start(const struct throttle_rule *rule, const struct server_url *server,
+                             enum conn_profile role, struct throttle **out, struct err *err)
 {
     pthread_condattr_t attr;
     struct throttle *t;
@@ -209,7 +209,8 @@ enum err_code throttle_start(const struct throttle_rule *rule, const struct serv
         return ERR_OK;
     t = xcalloc(1, sizeof(*t));
     t->rule = rule;
-    t->source = source;
+    t->server = server;
+    t->role = role;
     atomic_init(&t->pauses, false);
     pthread_mutex_init(&t->lock, NULL);
     pthread_condattr_init(&attr);
