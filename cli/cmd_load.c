@@ -20,9 +20,9 @@ struct load_opts {
     const char *input, *meta_schema, *input_time_zone;
     struct opt_list filters;
     unsigned threads, batch_rows;
-    uint64_t batch_bytes, wait_us;
+    uint64_t batch_bytes, wait_us, rate_bytes;
     uint64_t max_conflicts;
-    const char *conflict_report;
+    const char *conflict_report, *throttle;
     int if_exists, path, on_conflict, identical, on_bad_value;
     bool check_conflicts;
     bool case_sensitive, no_data, no_schemas, no_views, resume, dry_run;
@@ -83,6 +83,13 @@ static const struct opt load_opts_table[] = {
      (uint64_t)64 << 20, false},
     {"batch-rows", 0, OPT_UINT, FIELD(batch_rows), "N", "rows of one transaction (2000)", NULL, 1,
      100000, false},
+    {"rate", 0, OPT_SIZE, FIELD(rate_bytes), "BYTES",
+     "load at most so many bytes a second, over all threads, before compression (no limit)", NULL,
+     1024, (uint64_t)1 << 50, false},
+    {"throttle", 0, OPT_STRING, FIELD(throttle), "RULE",
+     "load only while a status value of the target holds: 'Threads_running<40'; looked at every "
+     "second",
+     NULL, 0, 0, false},
     {"path", 0, OPT_ENUM, FIELD(path), "auto|insert",
      "auto: LOAD DATA LOCAL, with INSERT behind it; insert: INSERT only (auto)", path_words, 0, 0,
      false},
@@ -176,6 +183,7 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .threads = o->threads,
         .batch_bytes = o->batch_bytes,
         .batch_rows = o->batch_rows,
+        .rate_bytes = o->rate_bytes,
         .if_exists = (enum load_if_exists)o->if_exists,
         .path = o->path == 0 ? LOAD_PATH_AUTO : LOAD_PATH_INSERT,
         .on_conflict = (enum load_on_conflict)o->on_conflict,
@@ -205,6 +213,8 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .analyze = o->analyze,
         .confirm = o->yes ? NULL : confirm_ask,
     };
+    if (o->throttle && throttle_parse(o->throttle, &config->throttle, err))
+        return err->code;
     return ERR_OK;
 }
 

@@ -11,10 +11,10 @@
 #include "common/base/pool.h"
 #include "common/base/progress.h"
 #include "common/mysql/server_url.h"
+#include "common/mysql/throttle.h"
 #include "common/store/codec.h"
 #include "common/store/store.h"
 #include "dumper/definer.h"
-#include "common/mysql/throttle.h"
 #include "formats/row_codec.h"
 
 enum dump_consistency { CONSISTENCY_AUTO, CONSISTENCY_FLUSH, CONSISTENCY_LOCK, CONSISTENCY_NONE };

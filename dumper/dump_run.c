@@ -313,8 +313,8 @@ static enum err_code run_data(struct dump_run *run, struct dump_report *report, 
     if (run->plan.count || !run->ledger->epochs) {
         rc = dumper_check_epochs(run, err);
         if (!rc)
-            rc = throttle_start(&run->config->throttle, run->source, CONN_SOURCE,
-                                &run->throttle, err);
+            rc = throttle_start(&run->config->throttle, run->source, CONN_SOURCE, &run->throttle,
+                                err);
         if (!rc)
             rc = dumper_connect(run, err);
         if (!rc)

@@ -11,6 +11,7 @@
 #include "common/base/progress.h"
 #include "common/base/strbuf.h"
 #include "common/mysql/server_url.h"
+#include "common/mysql/throttle.h"
 #include "common/store/store.h"
 #include "common/target/report.h"
 
@@ -36,6 +37,8 @@ struct load_config { /* const once load_run has it; strings are borrowed */
     uint64_t batch_bytes; /* of LOAD text in one transaction; default and maximum 256 KiB on TiDB
                              (loading.md 1.3), 1 MiB elsewhere; 0: default */
     unsigned batch_rows;  /* default 2000; 0: default */
+    uint64_t rate_bytes;  /* per second over all threads, of the files before compression; 0: any */
+    struct throttle_rule throttle; /* on the target; without a name: none */
     enum load_if_exists if_exists;
     enum load_path path;
     enum load_on_conflict on_conflict;

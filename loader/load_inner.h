@@ -2,6 +2,7 @@
 #ifndef FERRY_LOADER_LOAD_INNER_H
 #define FERRY_LOADER_LOAD_INNER_H
 
+#include "common/base/rate.h"
 #include "common/mysql/conn.h"
 #include "common/mysql/filter.h"
 #include "common/mysql/route.h"
@@ -98,6 +99,8 @@ struct load_run {
     size_t max_row;      /* bytes of a row's values that the target takes at most; 0: no limit */
     size_t max_load_row; /* bytes of LOAD text; a longer row goes by INSERT; 0: no limit */
     bool fast;           /* LOAD DATA LOCAL joins a transaction on this target */
+    struct throttle *throttle; /* NULL: none */
+    struct rate *rate;         /* NULL: none */
 
     /* Shared by the workers. */
     atomic_size_t next; /* index into chunks */

@@ -336,6 +336,8 @@ static enum err_code load_steps(struct load_run *run, struct err *err)
         return load_step(run, step_convert_report, err);
     if (run->config->dry_run)
         return load_step(run, step_dry_run, err);
+    if (throttle_start(&run->config->throttle, run->url, CONN_TARGET, &run->throttle, err))
+        return err->code;
     if (load_step(run, step_state, err))
         return err->code;
     fault_point("load.after-state");
@@ -365,7 +367,8 @@ enum err_code load_run(const struct load_config *config, struct store *input,
                            .url = target,
                            .progress = progress,
                            .cancel = cancel,
-                           .report = report};
+                           .report = report,
+                           .rate = rate_new(config->rate_bytes)};
     uint64_t start_us = clock_mono_us();
     enum err_code rc;
 
@@ -375,6 +378,8 @@ enum err_code load_run(const struct load_config *config, struct store *input,
     load_records(&run, &rc, err);
     report_fill(&run);
     report->total_us = clock_mono_us() - start_us;
+    throttle_stop(run.throttle);
+    rate_free(run.rate);
     conn_close(run.conn);
     report_drop(&run.refusals);
     plan_release(&run);

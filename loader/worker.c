@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 
+#define LOOK_US ((uint64_t)100000)
 #define TRIES_MAX 12 /* of one batch or claim in a row; about a minute of backoff */
 
 void worker_disconnect(struct worker *w)
@@ -176,18 +177,43 @@ static enum err_code worker_look(const struct worker *w, struct err *err)
     return ERR_OK;
 }
 
+/* --throttle: between two batches, when nothing is open on the target. */
+static void worker_wait_turn(const struct worker *w)
+{
+    while (throttle_pauses(w->run->throttle) && !load_stopped(w->run))
+        (void)clock_sleep(LOOK_US, w->run->cancel);
+}
+
+/* --rate: for the bytes of a batch that is loaded. */
+static void worker_keep_rate(const struct worker *w, uint64_t bytes)
+{
+    uint64_t now = clock_mono_us();
+    const uint64_t until = now + rate_take(w->run->rate, bytes, now);
+
+    for (; now < until && !load_stopped(w->run); now = clock_mono_us())
+        (void)clock_sleep(until - now < LOOK_US ? until - now : LOOK_US, w->run->cancel);
+}
+
 static enum err_code worker_rows(struct worker *w, struct decoder *d, struct err *err)
 {
     struct batch *b = &w->batch;
     uint64_t bytes = w->claim.raw_off;
 
     batch_start(b, w->table->hex, w->claim.rows_done, w->claim.raw_off);
-    do {
+    for (bool last = false; !last;) {
+        uint64_t until;
+
+        worker_wait_turn(w);
+        if (load_stopped(w->run))
+            break;
         if (batch_fill(b, d, err) || worker_look(w, err) || worker_commit(w, err))
             return err->code;
-        worker_count(w, (b->last && w->chunk->counted ? w->chunk->raw_bytes : b->raw_off) - bytes);
-        bytes = b->raw_off;
-    } while (!b->last && !load_stopped(w->run));
+        last = b->last;
+        until = last && w->chunk->counted ? w->chunk->raw_bytes : b->raw_off;
+        worker_count(w, until - bytes);
+        worker_keep_rate(w, until - bytes);
+        bytes = until;
+    }
     return ERR_OK;
 }
 

@@ -142,8 +142,8 @@ static enum err_code throttle_look(struct throttle *t, struct err *err)
         return rc;
     pauses = !rule_holds(t->rule, value);
     if (pauses != atomic_exchange(&t->pauses, pauses))
-        log_event(LOG_INFO, pauses ? "throttle.paused" : "throttle.resumed", F_STR("status", t->rule->name),
-                  F_I64("value", (int64_t)value));
+        log_event(LOG_INFO, pauses ? "throttle.paused" : "throttle.resumed",
+                  F_STR("status", t->rule->name), F_I64("value", (int64_t)value));
     return ERR_OK;
 }
 

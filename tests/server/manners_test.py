@@ -1,4 +1,4 @@
-"""What a dump does to its source: --rate, --throttle, pauses longer than the server's patience."""
+"""What a dump does to its source, and a load to its target: --rate, --throttle, pauses longer than the server's patience."""
 
 import json
 import os
@@ -128,3 +128,47 @@ def test_progress_gets_exact(t):
     assert lines and any("seconds_left" in line for line in lines), r
     last = lines[-1]
     assert last["bytes"] == last["total_bytes"] and last["rows"] == 80000 and last["pieces"] == last["total_pieces"] == 2, last
+
+
+@quick
+def test_load_rate(t):
+    """4.4 MB at 1 MB a second over four threads, several files each."""
+    source, target = t.server("mariadb"), t.own_server("mariadb")
+    filled(t, source, 20000)
+    ferry.dump(source, t.path("d"), "-f", "manners.*", "--chunk-size", "1MiB").must()
+    began = time.monotonic()
+    ferry.load(target, t.path("d"), "-t", "4", "--rate", "1MB").must()
+    took = time.monotonic() - began
+    raw = sum(r["raw_bytes"] for r in ferry.manifest(t.path("d")) if r["record"] == "end")
+    assert raw / 1e6 - 0.7 < took < raw / 1e6 + 5, "%d bytes in %.1f s" % (raw, took)
+    assert target.value("SELECT COUNT(*) FROM manners.a") == 20000
+
+
+def test_load_throttle(t):
+    """The target is busy for 5 s: nothing is written meanwhile, everything afterwards; asked to stop, a load that waits stops."""
+    target = t.own_server("mariadb")
+    source = t.server("mariadb")
+    filled(t, source, 20000)
+    ferry.dump(source, t.path("d"), "-f", "manners.*").must()
+    args = ["load", "--target", target.url, "--input", t.path("d"), "-v", "--throttle", "Threads_running < 6"]
+    busy = [threading.Thread(target=lambda: target.run("SELECT SLEEP(7)")) for _ in range(8)]
+    for thread in busy:
+        thread.start()
+    time.sleep(0.5)
+    process = ferry.start(args)
+    ferry.wait_until(lambda: target.value(
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'manners'") == 2, 20)
+    time.sleep(1)
+    assert target.value("SELECT COUNT(*) FROM manners.a") == 0
+    process.terminate()
+    process.communicate(timeout=5)
+    assert process.returncode == 130 and target.value("SELECT COUNT(*) FROM manners.a") == 0
+    process = ferry.start(args)
+    _, err = process.communicate(timeout=60)
+    for thread in busy:
+        thread.join()
+    text = err.decode()
+    assert process.returncode == 0 and "throttle.paused" in text and "throttle.resumed" in text, text
+    assert target.value("SELECT COUNT(*) FROM manners.a") == 20000 == target.value("SELECT COUNT(*) FROM manners.k")
+    for rule, says in (("Threads_running", "FERRY-USAGE"), ("No_such_thing<4", "No_such_thing")):
+        ferry.load(target, t.path("d"), "--throttle", rule, "--meta-schema", "other").must(2, says)
