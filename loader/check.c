@@ -238,7 +238,7 @@ static enum err_code check_trigger(const struct load_run *run, const struct row 
     const struct table *t = NULL;
     char *db, *name;
 
-    if (row->count != 3 || !row->cell[0] || !row->cell[1] || !row->cell[2])
+    if (row->count != 4 || !row->cell[0] || !row->cell[1] || !row->cell[2] || !row->cell[3])
         return err_set(err, ERR_SERVER_UNSUPPORTED, "information_schema.triggers lacks a name");
     db = xstrndup(row->cell[0], row->len[0]);
     name = xstrndup(row->cell[1], row->len[1]);
@@ -248,13 +248,16 @@ static enum err_code check_trigger(const struct load_run *run, const struct row 
     for (size_t i = 0; t && i < run->table_count; i++)
         if (run->tables[i].target == t)
             return err_set(err, ERR_LOAD_TABLE_SHAPE,
-                           "%s has the trigger %.*s on the target, which could change the rows "
-                           "that come in; drop it for the time of the load",
-                           run->tables[i].label, (int)row->len[2], row->cell[2]);
+                           "%s has the trigger %.*s on the target, which would act on the rows "
+                           "that %s; drop it for the time of the load",
+                           run->tables[i].label, (int)row->len[2], row->cell[2],
+                           strncmp(row->cell[3], "DELETE", 6) == 0 ? "--on-conflict replace removes"
+                                                                   : "come in");
     return ERR_OK;
 }
 
-/* A trigger on INSERT would act on every row; TiDB has none. */
+/* A trigger on INSERT would act on every row, one on DELETE on those that are replaced; rows are
+ * never updated. TiDB has none. */
 static enum err_code check_triggers(struct load_run *run, struct err *err)
 {
     struct strbuf sql = {0};
@@ -265,9 +268,13 @@ static enum err_code check_triggers(struct load_run *run, struct err *err)
     if (run->flavour.vendor == VENDOR_TIDB || run->config->no_data ||
         (run->chunk_count == 0 && !run->config->dry_run) || run->table_count == 0)
         return ERR_OK;
-    strbuf_addstr(&sql, "SELECT event_object_schema,event_object_table,trigger_name FROM "
-                        "information_schema.triggers WHERE event_manipulation LIKE '%INSERT%' AND "
-                        "event_object_schema IN ");
+    strbuf_addf(&sql,
+                "SELECT event_object_schema,event_object_table,trigger_name,event_manipulation "
+                "FROM information_schema.triggers WHERE (event_manipulation LIKE '%%INSERT%%'%s) "
+                "AND event_object_schema IN ",
+                run->config->on_conflict == ON_CONFLICT_REPLACE
+                    ? " OR event_manipulation LIKE '%DELETE%'"
+                    : "");
     target_add_databases(run, &sql);
     rc = conn_query(run->conn, sql.str, sql.len, false, &r, err);
     while (!rc && more) {

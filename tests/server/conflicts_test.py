@@ -364,3 +364,19 @@ def test_looks_up_what_may_be_in_the_way(t):
         assert target.value("SELECT COUNT(*) FROM c.t WHERE LENGTH(v) = 100") == count
         read = read_whole(kind, target) - before
         assert read < 20 * count, "%d rows read on %s" % (read, kind)
+
+
+def test_triggers_of_the_target(t):
+    """One that would act on incoming rows, or on those that are replaced, is refused by name before anything is written."""
+    out, there = small(t)
+    for kind in ("mariadb", "mysql"):
+        target = t.server(kind)
+        for event, strategy, refused in (("INSERT", "ignore", True), ("DELETE", "replace", True), ("DELETE", "ignore", False),
+                                         ("UPDATE", "replace", False)):
+            fresh(t, target, *there)
+            target.run("CREATE TABLE c.log (id int)", "CREATE TRIGGER c.`on it` AFTER %s ON c.t FOR EACH ROW INSERT INTO c.log VALUES (1)" % event)
+            before = rows(target)
+            run = ferry.load(target, out, "--on-conflict", strategy, "--meta-schema", "meta_" + event + strategy)
+            run.must(*(1, ["FERRY-LOAD-TABLE-SHAPE", "on it"]) if refused else (0,))
+            assert (rows(target) == before) == refused and target.value("SELECT COUNT(*) FROM c.log") == 0
+            t.gone_after(target, "meta_" + event + strategy)
