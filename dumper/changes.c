@@ -17,6 +17,7 @@ struct table_ids { /* by database and name */
     struct table_id *list;
     size_t count, cap;
     bool read;
+    bool spaces; /* ids of tablespaces that hold a table each */
 };
 struct changes {
     struct table_ids before;
@@ -174,18 +175,41 @@ static void ids_row(struct table_ids *ids, const struct dump_run *run, const cha
     strbuf_release(&table);
 }
 
-/* Without the right to see them: read false, and no error. */
-static enum err_code ids_read(struct dump_run *run, struct table_ids *ids, struct err *err)
+/* As the dictionary has it, not a file's: "db/table", "db/table#p#partition". A name that holds a
+ * mark of these itself is not found, or stands for a partition. */
+static void ids_space_row(struct table_ids *ids, const struct dump_run *run, const char *name,
+                          uint64_t id)
 {
-    const bool renamed = flavour_at_least(&run->flavour, VENDOR_MYSQL, 80000);
+    const char *slash = strchr(name, '/');
+    const char *end = slash ? strstr(slash, "#p#") : NULL;
+    struct strbuf db = {0};
+    struct strbuf table = {0};
+
+    if (!slash)
+        return;
+    if (!end) /* MySQL 8.0.16 and before */
+        end = strstr(slash, "#P#");
+    if (!end)
+        end = name + strlen(name);
+    strbuf_add(&db, name, (size_t)(slash - name));
+    strbuf_add(&table, slash + 1, (size_t)(end - slash - 1));
+    if (schema_find(run->plan.schema, strbuf_str(&db), strbuf_str(&table)))
+        ids_add(ids, &db, &table, ids_mix(end, id));
+    strbuf_release(&db);
+    strbuf_release(&table);
+}
+
+typedef void ids_row_fn(struct table_ids *ids, const struct dump_run *run, const char *name,
+                        uint64_t id);
+
+/* Without the right to see them: read false, and no error. */
+static enum err_code ids_query(struct dump_run *run, const char *sql, ids_row_fn *add,
+                               struct table_ids *ids, struct err *err)
+{
     struct result *r = NULL;
     struct row row;
     bool more = true;
-    enum err_code rc =
-        conn_queryz(run->control,
-                    renamed ? "SELECT NAME, TABLE_ID FROM information_schema.INNODB_TABLES"
-                            : "SELECT NAME, TABLE_ID FROM information_schema.INNODB_SYS_TABLES",
-                    &r, err);
+    enum err_code rc = conn_queryz(run->control, sql, &r, err);
 
     if (rc && conn_usable(run->control)) {
         err_clear(err);
@@ -194,7 +218,7 @@ static enum err_code ids_read(struct dump_run *run, struct table_ids *ids, struc
     while (!rc && more) {
         rc = result_next(r, &row, &more, err);
         if (!rc && more && row.cell[0] && row.cell[1])
-            ids_row(ids, run, row.cell[0], strtoull(row.cell[1], NULL, 10));
+            add(ids, run, row.cell[0], strtoull(row.cell[1], NULL, 10));
     }
     result_free(r);
     ids_fold(ids);
@@ -202,11 +226,50 @@ static enum err_code ids_read(struct dump_run *run, struct table_ids *ids, struc
     return rc;
 }
 
+/* All tables that have ids are among them. */
+static bool ids_complete(const struct table_ids *ids, const struct dump_run *run)
+{
+    for (size_t i = 0; i < run->plan.count; i++) {
+        const struct table *t = run->plan.tables[i].table;
+
+        if (t->engine && strcasecmp(t->engine, "InnoDB") == 0 && !ids_find(ids, t->db, t->name))
+            return false;
+    }
+    return true;
+}
+
+/* MySQL 8 opens every table of the server to say its id, which takes seconds. Its dictionary has
+ * the ids of tablespaces at hand: a table's own gets a new one whenever the table gets one. */
+static enum err_code ids_read_spaces(struct dump_run *run, struct table_ids *ids, struct err *err)
+{
+    enum err_code rc =
+        ids_query(run, "SELECT NAME, SPACE FROM information_schema.INNODB_TABLESPACES_BRIEF",
+                  ids_space_row, ids, err);
+
+    ids->spaces = ids->read;
+    return rc;
+}
+
+static enum err_code ids_read(struct dump_run *run, struct table_ids *ids, struct err *err)
+{
+    return ids_query(run,
+                     flavour_at_least(&run->flavour, VENDOR_MYSQL, 80000)
+                         ? "SELECT NAME, TABLE_ID FROM information_schema.INNODB_TABLES"
+                         : "SELECT NAME, TABLE_ID FROM information_schema.INNODB_SYS_TABLES",
+                     ids_row, ids, err);
+}
+
 enum err_code dumper_changes_begin(struct dump_run *run, struct err *err)
 {
     struct table_ids ids = {0};
-    enum err_code rc = ids_read(run, &ids, err);
+    enum err_code rc = ERR_OK;
 
+    if (flavour_at_least(&run->flavour, VENDOR_MYSQL, 80000))
+        rc = ids_read_spaces(run, &ids, err);
+    if (!rc && !(ids.read && ids_complete(&ids, run))) { /* tables in a common tablespace */
+        ids_release(&ids);
+        rc = ids_read(run, &ids, err);
+    }
     if (rc) {
         ids_release(&ids);
         return rc;
@@ -257,8 +320,12 @@ static enum err_code changes_by_ids(struct changes *c, struct err *err)
 {
     struct dump_run *run = c->run;
     struct table_ids now = {0};
-    enum err_code rc = c->before.read ? ids_read(run, &now, err) : ERR_OK;
+    enum err_code rc = ERR_OK;
 
+    if (c->before.spaces)
+        rc = ids_read_spaces(run, &now, err);
+    else if (c->before.read)
+        rc = ids_read(run, &now, err);
     if (!rc && (!c->before.read || !now.read)) {
         changes_missing(c, "table ids", "they need the PROCESS privilege, and InnoDB");
     } else if (!rc) {

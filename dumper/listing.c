@@ -63,23 +63,25 @@ static enum err_code object_row(struct dump_run *run, const struct row *row, boo
     return rc || !listed ? rc : objects_changed(row->cell[0], row->cell[1], "created", err);
 }
 
-enum err_code dumper_same_objects(struct dump_run *run, struct err *err)
+enum err_code dumper_list_objects(struct dump_run *run, struct result **names, struct err *err)
+{
+    return conn_queryz(
+        run->control, "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES", names, err);
+}
+
+enum err_code dumper_same_objects(struct dump_run *run, struct result *names, struct err *err)
 {
     const struct schema *schema = run->plan.schema;
     bool *seen = xcalloc(schema->table_count + 1, sizeof(*seen));
-    struct result *r = NULL;
     struct row row;
     bool more = true;
-    enum err_code rc;
+    enum err_code rc = ERR_OK;
 
-    rc = conn_queryz(run->control, "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES",
-                     &r, err);
     while (!rc && more) {
-        rc = result_next(r, &row, &more, err);
+        rc = result_next(names, &row, &more, err);
         if (!rc && more)
             rc = object_row(run, &row, seen, err);
     }
-    result_free(r);
     for (size_t i = 0; !rc && i < run->plan.count; i++) {
         bool *one = &seen[run->plan.tables[i].table - schema->tables];
 

@@ -150,9 +150,13 @@ MUST_CHECK enum err_code dumper_snapshot(struct dump_run *run, struct err *err);
 void dumper_disconnect(struct dump_run *run);
 
 /* ---- listing.c ---- */
-/* The objects that the filter takes are those of the plan: ERR_DUMP_TABLE. Made for the time under
- * the lock. */
-MUST_CHECK enum err_code dumper_same_objects(struct dump_run *run, struct err *err);
+/* Asks for the names of all objects, under the lock and behind the position; held in memory, the
+ * caller's. */
+MUST_CHECK enum err_code dumper_list_objects(struct dump_run *run, struct result **names,
+                                             struct err *err);
+/* The objects among them that the filter takes are those of the plan: ERR_DUMP_TABLE. */
+MUST_CHECK enum err_code dumper_same_objects(struct dump_run *run, struct result *names,
+                                             struct err *err);
 
 /* ---- replica.c ---- */
 /* What the source says of its own replication, into run->replica. */

@@ -68,14 +68,19 @@ static void snapshot_stop(void *ctx)
     cancel_ask(&run->stop);
 }
 
+static enum err_code snapshot_start(struct dump_run *run, pool_work_fn *work, struct pool **pool,
+                                    struct err *err)
+{
+    atomic_store(&run->next, 0);
+    return pool_start(pool, "dump", run->config->threads, work, snapshot_stop, run, err);
+}
+
 /* All workers do one thing; this waits for them. */
 static enum err_code snapshot_phase(struct dump_run *run, pool_work_fn *work, struct err *err)
 {
     struct pool *pool = NULL;
-    enum err_code rc;
+    enum err_code rc = snapshot_start(run, work, &pool, err);
 
-    atomic_store(&run->next, 0);
-    rc = pool_start(&pool, "dump", run->config->threads, work, snapshot_stop, run, err);
     if (!rc)
         rc = pool_join(pool, err);
     return !rc && dumper_stopped(run) ? dumper_stop_error(run, err) : rc;
@@ -158,20 +163,48 @@ static enum err_code snapshot_work(void *ctx, unsigned number, struct err *err)
     return rc;
 }
 
-/* What is read while the snapshots' instant lasts. */
-static enum err_code snapshot_under_lock(struct dump_run *run, struct err *err)
+/* What is read on the control connection while the snapshots' instant lasts. The names are listed
+ * behind the position: what is created later is in the binlog behind it. */
+static enum err_code snapshot_read(struct dump_run *run, struct result **names, struct err *err)
 {
-    enum err_code rc = snapshot_phase(run, snapshot_work, err);
+    enum err_code rc = ERR_OK;
 
-    fault_point("dump.snapshots-open");
-    if (!rc && !run->position_hidden) {
+    if (!run->position_hidden) {
         position_release(&run->position);
         rc = position_read(run->control, &run->position, err);
     }
     if (!rc)
         rc = dumper_replica_read(run, err);
     if (!rc)
-        rc = dumper_same_objects(run, err);
+        rc = dumper_list_objects(run, names, err);
+    return rc;
+}
+
+/* Workers and control connection at once: writers wait. */
+static enum err_code snapshot_under_lock(struct dump_run *run, struct err *err)
+{
+    struct err mine = ERR_INIT;
+    struct result *names = NULL;
+    struct pool *pool = NULL;
+    enum err_code read;
+    enum err_code rc = snapshot_start(run, snapshot_work, &pool, err);
+
+    if (rc)
+        return rc;
+    read = snapshot_read(run, &names, &mine);
+    if (read)
+        snapshot_stop(run);
+    rc = pool_join(pool, err);
+    fault_point("dump.snapshots-open");
+    if (!rc && read) {
+        *err = mine;
+        rc = read;
+    }
+    if (!rc && dumper_stopped(run))
+        rc = dumper_stop_error(run, err);
+    if (!rc)
+        rc = dumper_same_objects(run, names, err);
+    result_free(names);
     return rc;
 }
 
