@@ -88,6 +88,23 @@ def test_each_means_alone(t):
                    says=["FERRY-DUMP-SOURCE-MOVED", "'ddl.p'", words])
 
 
+def test_ids_alone_mysql(t):
+    """On MySQL by the ids of tablespaces; by table ids where a table shares one."""
+    source = made(t, "mysql")
+    source.run("DROP USER IF EXISTS i@'127.0.0.1'", "CREATE USER i@'127.0.0.1'",
+               "GRANT SELECT, RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO i@'127.0.0.1'")
+    for word in ("own", "shared"):
+        fill(t, source)
+        if word == "shared":
+            source.run("CREATE TABLE ddl.`sh/ared#p#x` (id int PRIMARY KEY) TABLESPACE innodb_system", "INSERT INTO ddl.`sh/ared#p#x` VALUES (1)")
+        source.run("TRUNCATE performance_schema.events_statements_summary_by_digest")
+        dump_while(t, source, t.path(word), ["ALTER TABLE ddl.p EXCHANGE PARTITION p0 WITH TABLE ddl.q"], url=source.url.replace("root@", "i@"),
+                   says=["FERRY-DUMP-SOURCE-MOVED", "'ddl.p'", "table id"])
+        slow = source.value("SELECT COUNT(*) FROM performance_schema.events_statements_summary_by_digest WHERE DIGEST_TEXT LIKE '%INNODB_TABLES`'")
+        assert bool(slow) == (word == "shared"), (word, slow)
+    source.run("DROP USER i@'127.0.0.1'")
+
+
 def test_not_logged(t):
     """An exchange that is not in the binlog is seen by its table id; the source has not moved, so the table is dumped again."""
     source = made(t, "mariadb")
@@ -153,3 +170,19 @@ def test_without_snapshot(t):
     t.gone_after(target, "ddl")
     ferry.load(target, out).must()
     compare.same_database(source, target, "ddl")
+
+
+def test_altered_before_it_is_begun(t):
+    """The columns of the plan are compared with the definition: a word more in a type, a column more."""
+    for kind in ("mariadb", "mysql"):
+        source = made(t, kind)
+        for i, (change, says) in enumerate((("MODIFY id int unsigned NOT NULL", "while the dump began (id)"), ("CHANGE v w varchar(100)", "'ddl.a'"),
+                                            ("MODIFY v varchar(1000)", "while the dump began (v)"), ("ADD x int", "'ddl.a'"), ("DROP v", "'ddl.a'"))):
+            fill(t, source)
+            args = ["dump", "--source", source.url, "--output", t.path(kind + str(i)), "-f", "ddl.*", "--ddl-lock", "no", "--consistency", "none"]
+            process = ferry.start(args, program=ferry.fault_binary(), env={"FERRY_FAULT_PAUSE": "dump.epoch.record:0.7"})
+            ferry.wait_until(lambda: process.poll() is not None or os.path.exists(t.path(kind + str(i)) + "/ferry.manifest/000001.jsonl"), what="the plan")
+            time.sleep(0.3)
+            source.run("ALTER TABLE ddl.a " + change)
+            out, err = process.communicate(timeout=60)
+            ferry.Run(args, process.returncode, out.decode(), err.decode()).must(1, says)
