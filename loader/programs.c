@@ -9,17 +9,23 @@
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
 #include "common/target/ddl.h"
+#include "common/target/facts.h"
 #include "formats/file_names.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <xxhash.h>
 
 #define DELIMITER_MAX 16
 #define ER_TRG_ALREADY_EXISTS 1359
 #define ER_SP_ALREADY_EXISTS 1304
 #define ER_EVENT_ALREADY_EXISTS 1537
 #define ER_WRONG_VALUE_FOR_VAR 1231
+#define PROGRAM_MADE "made"
+#define PROGRAM_FOUND "found"
 
 struct program_file {
     struct load_run *run;
@@ -142,13 +148,41 @@ static bool program_exists(const struct err *err)
            err->server_errno == ER_EVENT_ALREADY_EXISTS;
 }
 
+/* Puts on record that this load has made the object, or has found it there. *made: an earlier run
+ * has made it. One that was killed right behind its CREATE has not said so: then it is found. */
+static enum err_code program_note(const struct program_file *f, const char *sql, const char *value,
+                                  bool *made, struct err *err)
+{
+    struct fact fact;
+    char was[FACT_TEXT_MAX + 1];
+    size_t differs = 0;
+    const XXH64_hash_t sum =
+        XXH3_64bits_withSeed(sql, strlen(sql), XXH3_64bits(f->path, strlen(f->path)));
+
+    (void)snprintf(fact.name, sizeof fact.name, "program %016" PRIx64, (uint64_t)sum);
+    (void)snprintf(fact.value, sizeof fact.value, "%s", value);
+    if (facts_hold(f->run->conn, &f->run->state, &fact, 1, &differs, was, err))
+        return err->code;
+    *made = differs == 0 && strcmp(was, PROGRAM_MADE) == 0;
+    return ERR_OK;
+}
+
 static enum err_code program_left_out(struct program_file *f, const char *sql, struct err *err)
 {
     const struct load_run *run = f->run;
 
-    if (program_exists(err) && run->job.resumed) { /* by a run that was cut off */
-        err_clear(err);
-        return ERR_OK;
+    if (program_exists(err)) {
+        struct err noting = ERR_INIT;
+        bool made = false;
+
+        if (program_note(f, sql, PROGRAM_FOUND, &made, &noting)) {
+            *err = noting;
+            return err->code;
+        }
+        if (made) {
+            err_clear(err);
+            return ERR_OK;
+        }
     }
     if (err->code == ERR_SQL)
         err->code = ERR_LOAD_SCHEMA;
@@ -170,6 +204,7 @@ static enum err_code program_create(struct program_file *f, const char *sql, str
                                           .definers = run->config->strip_definers ? DEFINER_STRIP
                                                                                   : DEFINER_KEEP};
     struct converted c = {0};
+    bool made = false;
     enum err_code rc;
 
     if (f->unset.code) {
@@ -185,7 +220,9 @@ static enum err_code program_create(struct program_file *f, const char *sql, str
         rc = conn_exec(f->conn, sql, strlen(sql), NULL, err);
     }
     converted_release(&c);
-    return rc && !err_info(rc)->retryable ? program_left_out(f, sql, err) : rc;
+    if (rc)
+        return err_info(rc)->retryable ? rc : program_left_out(f, sql, err);
+    return program_note(f, sql, PROGRAM_MADE, &made, err);
 }
 
 static enum err_code program_statement(struct program_file *f, const struct ddl_statement *st,

@@ -361,6 +361,12 @@ def test_triggers_routines_events(t):
         target.run("INSERT INTO prog.t (x) VALUES (30)")
         assert target.run("SELECT id, x FROM prog.t WHERE id > 2") == ((3, 60),)
         assert target.value("SELECT COUNT(*) FROM information_schema.events WHERE event_schema='prog'") == 1
+        target.run("DROP DATABASE prog", "DELETE FROM ferry_meta.job", "CREATE DATABASE prog", "CREATE FUNCTION prog.twice(n int) RETURNS int DETERMINISTIC RETURN n * 3")
+        for _ in range(2):  # somebody else's is never taken for the dump's
+            ferry.load(target, out, "--definer", "strip").must(6, ["twice", "already exists"])
+        target.run("DROP FUNCTION prog.twice")
+        ferry.load(target, out, "--definer", "strip").must(0)
+        assert target.value("SELECT prog.twice(5)") == 10
     target = t.server("tidb")
     t.gone_after(target, "prog")
     r = ferry.load(target, out, "--programs-file", t.path("left.sql")).must(0, ["TiDB has no triggers", "left.sql"])
