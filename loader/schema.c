@@ -73,7 +73,10 @@ static enum err_code schema_create(struct load_run *run, struct conn *c, struct 
     struct ddl_params params = {
         .db = t->db,
         .exists_ok = t->target != NULL, /* a sequence that was cut off behind its CREATE */
-        .warning = run->flavour.vendor == VENDOR_TIDB ? schema_warning : NULL,
+        /* a view whose definer is missing is made, with a warning, and cannot be used */
+        .warning = run->flavour.vendor == VENDOR_TIDB || t->dump->kind == TABLE_VIEW
+                       ? schema_warning
+                       : NULL,
         .ctx = t};
     struct definition d;
     enum err_code rc;

@@ -341,6 +341,16 @@ def test_dates_that_load_data_refuses(t):
     compare.same_database(source, target, "zeros")
 
 
+@quick
+def test_missing_definer_is_said(t):
+    """Servers make such a view, and refuse to read it."""
+    source, target = t.server("mariadb"), t.server("mysql")
+    t.gone_after(target, "nobody")
+    t.database(source, "nobody", "CREATE TABLE a (id int PRIMARY KEY)", "CREATE DEFINER=nobody@nowhere VIEW v AS SELECT id FROM a", options=UTF8)
+    out = dumped(t, source, "nobody")
+    ferry.load(target, out).must(0, ["load.schema.warning", "object=nobody.v", "nobody"])
+
+
 PROGRAMS = ("CREATE TABLE t (id int PRIMARY KEY AUTO_INCREMENT, x int)", "INSERT INTO t VALUES (1, 10), (2, 20)",
             "CREATE FUNCTION twice(n int) RETURNS int DETERMINISTIC RETURN n * 2",
             "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.x = twice(NEW.x); END",
