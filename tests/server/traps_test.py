@@ -217,3 +217,27 @@ def test_read_only_target(t):
                    "SET GLOBAL tidb_super_read_only=1" if kind == "tidb" else "SET GLOBAL read_only=1")
         r = ferry.run("load", "--target", target.url.replace("root@", "app@"), "--input", out)
         assert r.status in (1, 75) and "read" in r.err.lower(), r
+
+
+def test_stolen_claim(t):
+    """Another process takes the chunk while the worker is held up between its claim and its transaction: whichever way the rows go, the
+    worker writes neither rows nor records, and stops."""
+    source, out = prepared(t, 1500)
+    ways = {"fast": [], "insert": ["--path", "insert"], "settle": ["--check-conflicts"],
+            "stop": ["--check-conflicts", "--max-conflicts", "1"]}
+    for kind in ("tidb", "mariadb"):
+        target = t.server(kind)
+        for way, options in ways.items():
+            t.gone_after(target, "trap", "ferry_meta")
+            target.run("CREATE DATABASE trap " + UTF8, CREATE, *["INSERT INTO trap.t VALUES (1,1,'old'),(2,2,'old'),(3,3,'old')"] *
+                       (way in ("settle", "stop")))
+            process = ferry.start(["load", "--target", target.url, "--input", out, "-t", "1"] + options, program=ferry.fault_binary(),
+                                  env={"FERRY_FAULT_PAUSE": "load.claim:0.8"})
+            ferry.wait_until(lambda: target.run("SHOW DATABASES LIKE 'ferry\\_meta'") and target.run(
+                "SHOW TABLES FROM ferry_meta LIKE 'chunk'") and target.value("SELECT COUNT(*) FROM ferry_meta.chunk WHERE token > 0"), 20)
+            target.run("UPDATE ferry_meta.chunk SET token = 1, seq = seq + 1")
+            _, err = process.communicate(timeout=30)
+            assert process.returncode != 0 and "FERRY-LOAD-FENCED" in err.decode(), (kind, way, process.returncode, err.decode())
+            assert target.value("SELECT CAST(SUM(rows_done) AS SIGNED) FROM ferry_meta.chunk") == 0, (kind, way)
+            assert target.value("SELECT COUNT(*) FROM ferry_meta.conflict") == 0, (kind, way)
+            assert target.value("SELECT COUNT(*) FROM trap.t") == 3 * (way in ("settle", "stop")), (kind, way)
