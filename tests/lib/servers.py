@@ -3,12 +3,14 @@
 A server is started once a run and shared by the tests (each test makes its own databases); a test that kills or
 reconfigures one starts its own. Servers.close() ends all of them, whatever happened."""
 
+import ctypes
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import pymysql
@@ -38,6 +40,14 @@ def fresh_data(template, make, data):
     subprocess.run(["cp", "-r", "--sparse=always", template, data], check=True)
 
 
+LIBC = ctypes.CDLL(None)
+
+
+def die_with_us():
+    """In a server's process, before it is one: the kernel ends it when the tests are killed (PR_SET_PDEATHSIG)."""
+    LIBC.prctl(1, signal.SIGKILL)
+
+
 class Server:
     """name: 'mariadb', 'mysql' or 'tidb'. url: for --source and --target."""
 
@@ -64,8 +74,9 @@ class Server:
 
     def start(self):
         log = open(os.path.join(self.folder, "log"), "ab")
+        main = threading.current_thread() is threading.main_thread()  # "us" is the thread: others end before the tests do
         self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                        cwd=self.folder, start_new_session=True)
+                                        cwd=self.folder, start_new_session=True, preexec_fn=die_with_us if main else None)
         log.close()
         deadline = time.monotonic() + self.start_seconds
         while True:
