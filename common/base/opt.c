@@ -241,7 +241,7 @@ static enum err_code opt_apply_env(struct opt_set *set, struct opt_entry *e, str
     value = getenv(strbuf_str(&name)); // NOLINT(concurrency-mt-unsafe): before any thread starts
     if (!value || !*value)
         goto out;
-    if (e->opt->kind != OPT_LIST) {
+    if (e->opt->kind != OPT_LIST && e->opt->kind != OPT_TABLES) {
         rc = opt_value_set(e, OPT_FROM_ENV, value, set->arena, err);
         goto out;
     }
@@ -274,8 +274,33 @@ static char *opt_trim(char *text)
     return text;
 }
 
+/* Where in the file a line stands. */
+struct opt_section {
+    bool mine;      /* its lines are for this command */
+    char *table;    /* the pattern of a [table PATTERN]; NULL: another section */
+    bool has_table; /* the command has options of single tables */
+};
+
+/* "key = value" in [table PATTERN] is key "PATTERN=value". */
+static enum err_code opt_apply_table(struct opt_set *set, struct opt_entry *e, const char *table,
+                                     const char *value, struct err *err)
+{
+    struct strbuf text = {0};
+    enum err_code rc;
+
+    if (e->opt->kind != OPT_TABLES)
+        return err_set(err, ERR_USAGE, "not an option of single tables");
+    if (!*value)
+        return err_set(err, ERR_USAGE, "no value");
+    strbuf_addf(&text, "%s=%s", table, value);
+    rc = opt_value_set(e, OPT_FROM_FILE, strbuf_str(&text), set->arena, err);
+    strbuf_release(&text);
+    return rc;
+}
+
 /* "key = value"; double quotes around the value keep its white space. */
-static enum err_code opt_apply_pair(struct opt_set *set, char *text, struct err *err)
+static enum err_code opt_apply_pair(struct opt_set *set, char *text, const char *table,
+                                    struct err *err)
 {
     char *equals = strchr(text, '=');
     struct opt_entry *e;
@@ -299,13 +324,54 @@ static enum err_code opt_apply_pair(struct opt_set *set, char *text, struct err 
         value[len - 1] = '\0';
         value++;
     }
-    rc = opt_value_set(e, OPT_FROM_FILE, value, set->arena, err);
+    rc = table ? opt_apply_table(set, e, table, value, err)
+               : opt_value_set(e, OPT_FROM_FILE, value, set->arena, err);
     return rc ? err_wrap(err, "'%s'", key) : ERR_OK;
+}
+
+/* A '=' in the pattern, outside of quoted names, would end it. */
+static bool opt_pattern_fits(const char *pattern)
+{
+    bool quoted = false;
+    bool dot = false;
+
+    for (; *pattern; pattern++) {
+        if (*pattern == '`')
+            quoted = !quoted;
+        else if (*pattern == '=' && !quoted)
+            return false;
+        dot |= *pattern == '.' && !quoted;
+    }
+    return dot && !quoted;
+}
+
+/* `name` is what stands between the brackets. */
+static enum err_code opt_section_begin(struct opt_section *section, char *name, const char *command,
+                                       struct err *err)
+{
+    size_t word = strcspn(name, " \t");
+    char *rest = opt_trim(name + word);
+
+    free(section->table);
+    section->table = NULL;
+    if (word != 5 || strncmp(name, "table", 5) != 0) {
+        if (*rest)
+            return err_set(err, ERR_USAGE, "[%s] is neither [COMMAND] nor [table DB.TABLE]", name);
+        section->mine = strcmp(name, command) == 0;
+        return ERR_OK;
+    }
+    if (!opt_pattern_fits(rest))
+        return err_set(err, ERR_USAGE,
+                       "[%s]: a pattern of tables is DB.TABLE, without '=' outside of `quotes`",
+                       name);
+    section->mine = section->has_table;
+    section->table = xstrdup(rest);
+    return ERR_OK;
 }
 
 /* Lines before the first [section] are for every command, those behind it for the one it names. */
 static enum err_code opt_apply_line(struct opt_set *set, const char *command, char *text,
-                                    bool *mine, struct err *err)
+                                    struct opt_section *section, struct err *err)
 {
     size_t len;
 
@@ -317,10 +383,9 @@ static enum err_code opt_apply_line(struct opt_set *set, const char *command, ch
         if (text[len - 1] != ']')
             return err_set(err, ERR_USAGE, "a section has no ']'");
         text[len - 1] = '\0';
-        *mine = strcmp(opt_trim(text + 1), command) == 0;
-        return ERR_OK;
+        return opt_section_begin(section, opt_trim(text + 1), command, err);
     }
-    return *mine ? opt_apply_pair(set, text, err) : ERR_OK;
+    return section->mine ? opt_apply_pair(set, text, section->table, err) : ERR_OK;
 }
 
 static enum err_code opt_apply_file(struct opt_set *set, const char *path, const char *command,
@@ -330,20 +395,23 @@ static enum err_code opt_apply_file(struct opt_set *set, const char *path, const
     char *text = NULL;
     size_t cap = 0;
     unsigned number = 0;
-    bool mine = true;
+    struct opt_section section = {.mine = true};
     enum err_code rc = ERR_OK;
 
     if (!file)
         return err_set_errno(err, ERR_USAGE, errno, "cannot open config file '%s'", path);
+    for (size_t i = 0; i < set->count; i++)
+        section.has_table |= set->entries[i].opt->kind == OPT_TABLES;
     errno = 0;
     while (!rc && getline(&text, &cap, file) >= 0) {
         number++;
-        rc = opt_apply_line(set, command, text, &mine, err);
+        rc = opt_apply_line(set, command, text, &section, err);
         if (rc)
             (void)err_wrap(err, "config file '%s' line %u", path, number);
     }
     if (!rc && ferror(file))
         rc = err_set_errno(err, ERR_IO, errno, "cannot read config file '%s'", path);
+    free(section.table);
     free(text);
     (void)fclose(file);
     return rc;

@@ -4,7 +4,9 @@
  * (FERRY_ + long name in capitals, '-' as '_') < command line. Strings are copied into the set.
  *
  * The config file is the one that an OPT_STRING named "config" gives. Its lines before the first
- * [section] are for every command, those in [dump] for `dump` alone; '#' and ';' begin comments. An
+ * [section] are for every command, those in [dump] for `dump` alone, those in [table PATTERN] are
+ * the OPT_TABLES of the tables that the pattern names, for commands that have any, in the file's
+ * order; '#' and ';' begin comments. An
  * empty environment variable counts as unset. A list replaces the list of a weaker place; in the
  * environment it has one item a line. */
 #ifndef FERRY_BASE_OPT_H
@@ -23,6 +25,7 @@ enum opt_kind {
     OPT_DURATION, /* uint64_t microseconds: 10s, 500ms, 2h */
     OPT_STRING,   /* const char *, owned by the opt_set */
     OPT_LIST,     /* struct opt_list, repeatable */
+    OPT_TABLES,   /* the same, of "PATTERN=VALUE"; [table PATTERN] in the file has "name = VALUE" */
     OPT_ENUM,     /* int, an index into `words` */
     OPT_COUNT,    /* unsigned, raised each time it is said: -v -v */
     OPT_END

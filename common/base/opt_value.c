@@ -230,6 +230,7 @@ enum err_code opt_value_set(struct opt_entry *e, enum opt_from from, const char 
         *(const char **)field = arena_strdup(arena, value);
         break;
     case OPT_LIST:
+    case OPT_TABLES:
         if (e->from != from) /* a list replaces the one of a lesser place */
             *(struct opt_list *)field = (struct opt_list){0};
         opt_list_add(field, arena_strdup(arena, value), arena);

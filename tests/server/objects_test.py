@@ -348,6 +348,35 @@ def test_partial(t):
     ferry.dump(source, t.path("y"), "-f", db + ".*", "--rows-limit", "part.a=-1").must(2, "no number of rows")
 
 
+def test_partial_by_sections_of_the_config_file(t):
+    """[table PATTERN] says what the options say; another section is refused when the dump is continued, and a bad one named with its line."""
+    source = t.server("mariadb")
+    db = t.database(source, "part", "CREATE TABLE a (id int PRIMARY KEY, x int)", "CREATE TABLE `c=d` (id int PRIMARY KEY, x int)",
+                    "CREATE TABLE log_1 (id int PRIMARY KEY)", "CREATE TABLE log_2 (id int PRIMARY KEY)")
+    source.run("USE part", "INSERT INTO a SELECT seq, seq % 7 FROM seq_1_to_3000", "INSERT INTO `c=d` SELECT * FROM a",
+               "INSERT INTO log_1 SELECT id FROM a", "INSERT INTO log_2 SELECT id FROM a")
+
+    def config(name, text):
+        with open(t.path(name), "w", encoding="utf-8") as f:
+            f.write(text)
+        return ["-f", db + ".*", "--chunk-size", "4KiB", "--config", t.path(name)]
+
+    text = "threads = 2\n[table part.log_*]\nrows-limit = 11\n\n[table `part`.`c=d`]\nwhere = id <= 100 AND x = 3\ncolumns = id\n[table part.a]\nwhere = x = 5\n"
+    args = config("good", text)
+    ferry.run_killed(3, "dump", "--source", source.url, "--output", t.path("d"), *args, program=ferry.fault_binary(),
+                     env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:1"})
+    ferry.dump(source, t.path("d"), *config("other", text.replace("x = 5", "x = 6"))).must(2, ["--where was", "x = 6"])
+    ferry.dump(source, t.path("d"), *args, "--restart", "--yes").must()
+    done = {r["table"]: r["rows"] for r in ferry.manifest(t.path("d")) if r["record"] == "table_done"}
+    names = {r["table"]: r["name"] for r in ferry.manifest(t.path("d")) if r["record"] == "table"}
+    assert {names[n]: rows for n, rows in done.items()} == {
+        "a": source.value("SELECT COUNT(*) FROM part.a WHERE x = 5"), "log_1": 11, "log_2": 11,
+        "c=d": source.value("SELECT COUNT(*) FROM part.a WHERE id <= 100 AND x = 3")}, done
+    ferry.dump(source, t.path("e"), *config("bad", "[table part.a]\nwher = 1\n")).must(2, ["line 2", "did you mean 'where'"])
+    ferry.dump(source, t.path("e"), *config("none", "[table part.nowhere]\nwhere = 1\n")).must(2, ["part.nowhere=1", "matches no table"])
+    ferry.run("verify", "--input", t.path("d"), "--config", t.path("good")).must()
+
+
 def test_partial_is_of_one_snapshot(t):
     source = t.server("mariadb")
     db = t.database(source, "part1", "CREATE TABLE a (id int PRIMARY KEY, x int)", "INSERT INTO a SELECT seq, seq FROM seq_1_to_5000")

@@ -17,7 +17,7 @@ struct config {
     const char *output;
     const char *password;
     const char *config_file;
-    struct opt_list filters;
+    struct opt_list filters, where;
     int format;
     unsigned verbose;
 };
@@ -70,6 +70,11 @@ static const struct opt shared_opts[] = {{.name = "source-password",
                                           .field = FIELD(filters),
                                           .arg = "FILTER",
                                           .help = "tables to take"},
+                                         {.name = "where",
+                                          .kind = OPT_TABLES,
+                                          .field = FIELD(where),
+                                          .arg = "DB.TABLE=COND",
+                                          .help = "rows to take"},
                                          {.name = "verbose",
                                           .letter = 'v',
                                           .kind = OPT_COUNT,
@@ -228,6 +233,27 @@ static void file_gives_way_to_environment_and_command_line(void **state)
     assert_true(opt_given(f->set, "threads"));
 }
 
+static void sections_of_tables(void **state)
+{
+    struct fixture *f = *state;
+
+    given_file(f, "where = a.b=1\n[table x.y*]\nwhere = id > 5\n[load]\nwhere = no\n"
+                  "[ table  `q=]`.`r s` ]\nwhere = \" a = b\"\n[dump]\nthreads = 9\n");
+    assert_int_equal(parse(f, ""), ERR_OK);
+    assert_int_equal(f->config.where.count, 3);
+    assert_string_equal(f->config.where.items[0], "a.b=1");
+    assert_string_equal(f->config.where.items[1], "x.y*=id > 5");
+    assert_string_equal(f->config.where.items[2], "`q=]`.`r s`= a = b");
+    assert_int_equal(f->config.threads, 9);
+    assert_int_equal(tear_down(state), 0);
+    assert_int_equal(set_up(state), 0);
+    f = *state;
+    given_file(f, "[table x.y]\nwhere = id > 5\n");
+    assert_int_equal(parse(f, "--where z.z=1"), ERR_OK); /* as any list */
+    assert_int_equal(f->config.where.count, 1);
+    assert_string_equal(f->config.where.items[0], "z.z=1");
+}
+
 static void command_line_is_strongest(void **state)
 {
     struct fixture *f = *state;
@@ -313,6 +339,14 @@ static const struct {
     {"\nthreads = 10\nthread = 1\n", "line 3: unknown option 'thread'; did you mean 'threads'?"},
     {"threads\n", "line 1: not of the form 'key = value'"},
     {"[dump\n", "line 1: a section has no ']'"},
+    {"[dump now]\n", "line 1: [dump now] is neither [COMMAND] nor [table DB.TABLE]"},
+    {"[table]\n", "line 1: [table]: a pattern of tables is DB.TABLE, without '=' outside of "
+                  "`quotes`"},
+    {"\n[table a.b=c]\n", "line 2: [table a.b=c]: a pattern of tables is DB.TABLE, without '=' "
+                          "outside of `quotes`"},
+    {"[table a.b]\nthreads = 3\n", "line 2: 'threads': not an option of single tables"},
+    {"[table a.b]\nwere = 3\n", "line 2: unknown option 'were'; did you mean 'where'?"},
+    {"[table a.b]\nwhere =\n", "line 2: 'where': no value"},
     {"threads = x", "line 1: 'threads': 'x' is not a whole number"},
     {"config = x", "line 1: a config file cannot name another one"},
 };
@@ -425,6 +459,7 @@ static void help_lists_tables(void **state)
         "      FERRY_SOURCE_PASSWORD   password of the source\n"
         "      --config FILE           config file\n"
         "  -f, --filter FILTER         tables to take\n"
+        "      --where DB.TABLE=COND   rows to take\n"
         "  -v, --verbose               say more\n");
     strbuf_release(&help);
 }
@@ -439,6 +474,7 @@ int main(void)
         OPT_TEST(positional_arguments_come_last),
         OPT_TEST(file_gives_way_to_environment_and_command_line),
         OPT_TEST(command_line_is_strongest),
+        OPT_TEST(sections_of_tables),
         OPT_TEST(config_option_beats_its_variable),
         OPT_TEST(refuses_with_the_name),
         OPT_TEST(refuses_a_bad_file_by_line),
