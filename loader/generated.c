@@ -11,7 +11,6 @@
 #include "common/mysql/ident.h"
 #include "common/schema/ddl_table.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -51,6 +50,13 @@ static bool is_introducer(const struct ddl_text *d, size_t i)
            ddl_token(d, i + 1)->kind == TOKEN_STRING;
 }
 
+static void add_folded(struct strbuf *out, const char *word)
+{
+    strbuf_addch(out, ' ');
+    for (; *word; word++)
+        strbuf_addch(out, (char)(*word >= 'A' && *word <= 'Z' ? *word | 0x20 : *word));
+}
+
 /* What is compared of an expression; in the arena. */
 static const char *plain_form(const struct ddl_text *d, struct ddl_span span)
 {
@@ -64,10 +70,10 @@ static const char *plain_form(const struct ddl_text *d, struct ddl_span span)
         if (ddl_is(d, i, "(") || ddl_is(d, i, ")") || is_introducer(d, i) ||
             ddl_is(d, i, "GENERATED") || ddl_is(d, i, "ALWAYS"))
             continue;
-        strbuf_addch(&out, token->kind == TOKEN_STRING ? '\'' : ' ');
-        for (; *value; value++)
-            strbuf_addch(&out, token->kind == TOKEN_STRING ? *value
-                                                           : (char)tolower((unsigned char)*value));
+        if (token->kind == TOKEN_STRING)
+            strbuf_addf(&out, "'%s", value);
+        else
+            add_folded(&out, value);
     }
     form = arena_memdup(d->arena, strbuf_str(&out), out.len);
     strbuf_release(&out);

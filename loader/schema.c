@@ -233,39 +233,49 @@ static enum err_code schema_round(struct load_run *run, enum table_kind kind, st
     return rc;
 }
 
+/* Tries the views that are not made yet. `first` takes the first refusal; what is no refusal is
+ * returned, too. */
+static enum err_code schema_views_once(struct load_run *run, bool *made, bool last,
+                                       size_t *progress, struct err *first)
+{
+    const struct schema_job job = {.run = run, .kind = TABLE_VIEW};
+
+    for (size_t i = 0; i < run->table_count; i++) {
+        struct err failed = ERR_INIT;
+
+        if (made[i] || !schema_wanted(&job, &run->tables[i]))
+            continue;
+        made[i] = schema_create_retry(run, &run->conn, &run->tables[i], &failed) == ERR_OK;
+        *progress += made[i];
+        if (made[i])
+            continue;
+        if (failed.code != ERR_LOAD_SCHEMA && failed.code != ERR_PRIVILEGE) {
+            *first = failed;
+            return failed.code;
+        }
+        if (last && schema_error_of_object(run, failed.code))
+            schema_leave_out(run, &run->tables[i], &failed);
+        else if (first->code == ERR_OK)
+            *first = failed;
+    }
+    return ERR_OK;
+}
+
 /* One connection; a view that fails is tried again after others were made. */
 static enum err_code schema_views(struct load_run *run, struct err *err)
 {
-    struct schema_job job = {.run = run, .kind = TABLE_VIEW};
     bool *made = xcalloc(run->table_count + 1, sizeof *made);
     struct err first = ERR_INIT;
     size_t progress = 1;
     bool last = false; /* nothing was made any more: what fails now is left out */
+    enum err_code rc = ERR_OK;
 
-    while (progress > 0 || !last) {
+    while (!rc && (progress > 0 || !last)) {
         last = progress == 0;
         progress = 0;
         err_clear(&first);
-        for (size_t i = 0; i < run->table_count; i++) {
-            struct err failed = ERR_INIT;
-
-            if (made[i] || !schema_wanted(&job, &run->tables[i]))
-                continue;
-            made[i] = schema_create_retry(run, &run->conn, &run->tables[i], &failed) == ERR_OK;
-            progress += made[i];
-            if (made[i])
-                continue;
-            if (failed.code != ERR_LOAD_SCHEMA && failed.code != ERR_PRIVILEGE) {
-                first = failed;
-                goto out;
-            }
-            if (last && schema_error_of_object(run, failed.code))
-                schema_leave_out(run, &run->tables[i], &failed);
-            else if (first.code == ERR_OK)
-                first = failed;
-        }
+        rc = schema_views_once(run, made, last, &progress, &first);
     }
-out:
     free(made);
     if (first.code)
         *err = first;

@@ -50,7 +50,7 @@ static enum err_code bad_duplicate(struct settle *s, unsigned row, const struct 
 static enum err_code halve(struct settle *s, probe_fn *probe, const unsigned *rows, unsigned count,
                            struct err *err)
 {
-    struct put_result result;
+    struct put_result result = {0};
 
     if (load_stopped(s->w->run) && s->bad_count > 0)
         return ERR_OK; /* enough is known to stop */
