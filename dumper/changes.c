@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/mysql/ident.h"
 #include "dumper/skip.h"
 
 #include <inttypes.h>
@@ -316,6 +317,32 @@ static void changes_missing(struct changes *c, const char *means, const char *wh
     strbuf_addf(&c->why_not, "%s%s (%s)", c->why_not.len ? ", " : "", means, why);
 }
 
+static void changes_compare_ids(struct changes *c, const struct table_ids *now)
+{
+    const struct ledger *ledger = c->run->ledger;
+    struct strbuf unseen = {0};
+    size_t unseen_count = 0;
+
+    for (size_t i = 0; i < ledger->table_count; i++) {
+        struct ledger_table *l = ledger->tables[i];
+        const struct table_id *before = ids_find(&c->before, l->db, l->name);
+        const struct table_id *after = ids_find(now, l->db, l->name);
+
+        if (!changes_concern(c->run, l))
+            continue;
+        if (before && (!after || after->id != before->id))
+            changes_mark(c, l, "it has another table id");
+        else if (!before && !unseen_count++)
+            strbuf_add_name(&unseen, l->db, l->name);
+    }
+    changes_means(c, "table ids");
+    if (unseen_count > 1)
+        strbuf_addf(&unseen, " and %zu more", unseen_count - 1);
+    if (unseen_count)
+        changes_missing(c, "table ids of some", strbuf_str(&unseen));
+    strbuf_release(&unseen);
+}
+
 static enum err_code changes_by_ids(struct changes *c, struct err *err)
 {
     struct dump_run *run = c->run;
@@ -329,15 +356,7 @@ static enum err_code changes_by_ids(struct changes *c, struct err *err)
     if (!rc && (!c->before.read || !now.read)) {
         changes_missing(c, "table ids", "they need the PROCESS privilege, and InnoDB");
     } else if (!rc) {
-        for (size_t i = 0; i < run->ledger->table_count; i++) {
-            struct ledger_table *l = run->ledger->tables[i];
-            const struct table_id *before = ids_find(&c->before, l->db, l->name);
-            const struct table_id *after = ids_find(&now, l->db, l->name);
-
-            if (changes_concern(run, l) && before && (!after || after->id != before->id))
-                changes_mark(c, l, "it has another table id");
-        }
-        changes_means(c, "table ids");
+        changes_compare_ids(c, &now);
     }
     ids_release(&now);
     return rc;
