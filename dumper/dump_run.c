@@ -302,6 +302,23 @@ static enum err_code run_other_place(struct dump_run *run, struct err *err)
     return rc ? rc : dumper_same_position(run, err);
 }
 
+static enum err_code run_begin_epoch(struct dump_run *run, struct err *err)
+{
+    enum err_code rc = dumper_check_epochs(run, err);
+
+    if (!rc)
+        rc = throttle_start(&run->config->throttle, run->source, CONN_SOURCE, &run->throttle, err);
+    if (!rc)
+        rc = dumper_connect(run, err);
+    if (!rc)
+        rc = dumper_changes_begin(run, err);
+    if (!rc)
+        dumper_boot_read(run);
+    if (!rc)
+        rc = dumper_snapshot(run, err);
+    return rc ? rc : run_epoch(run, err);
+}
+
 /* Snapshot and rows; without any table that is not finished there is nothing to be consistent
  * with. */
 static enum err_code run_data(struct dump_run *run, struct dump_report *report, struct err *err)
@@ -311,20 +328,7 @@ static enum err_code run_data(struct dump_run *run, struct dump_report *report, 
 
     run->lock_us = run->lock_wait_us = 0;
     if (run->plan.count || !run->ledger->epochs) {
-        rc = dumper_check_epochs(run, err);
-        if (!rc)
-            rc = throttle_start(&run->config->throttle, run->source, CONN_SOURCE, &run->throttle,
-                                err);
-        if (!rc)
-            rc = dumper_connect(run, err);
-        if (!rc)
-            rc = dumper_changes_begin(run, err);
-        if (!rc)
-            dumper_boot_read(run);
-        if (!rc)
-            rc = dumper_snapshot(run, err);
-        if (!rc)
-            rc = run_epoch(run, err);
+        rc = run_begin_epoch(run, err);
     } else {
         run->epoch = run->ledger->epochs;
         if (run->other_server) /* what is missing of definitions comes from there */

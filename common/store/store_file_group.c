@@ -55,7 +55,7 @@ static enum err_code grouped_file_finish(struct file_store *fs, struct grouped_f
         return err_wrap(err, "%s/%s", fs->base.text, f->path);
     fault_point("store.file.synced");
     if (renameat(fs->root, f->temp, fs->root, f->path) != 0) {
-        rc = err_set_errno(err, err_code_of_errno(errno), errno, "cannot rename");
+        (void)err_set_errno(err, err_code_of_errno(errno), errno, "cannot rename");
         return err_wrap(err, "%s/%s", fs->base.text, f->path);
     }
     free(f->temp);
@@ -163,6 +163,7 @@ enum err_code file_group_add(struct file_store *fs, int fd, char *temp, const ch
                              uint64_t bytes, struct err *err)
 {
     struct file_group *g = fs->group;
+    struct grouped_file *f;
     bool full;
 
     pthread_mutex_lock(&fs->lock);
@@ -170,7 +171,10 @@ enum err_code file_group_add(struct file_store *fs, int fd, char *temp, const ch
         g->cap = g->cap ? g->cap * 2 : 64;
         g->files = xreallocarray(g->files, g->cap, sizeof(*g->files));
     }
-    g->files[g->count++] = (struct grouped_file){fd, temp, xstrdup(path)};
+    f = &g->files[g->count++];
+    f->fd = fd;
+    f->temp = temp;
+    f->path = xstrdup(path);
     g->bytes += bytes;
     full = g->count >= g->files_max || g->bytes >= GROUP_BYTES_MAX;
     pthread_mutex_unlock(&fs->lock);
