@@ -133,15 +133,13 @@ def run_in(cursor, before):
 
 
 def test_names_that_innodb_shortens(t):
-    """Their ids are not found: which tables were not compared by them is said."""
-    for kind in ("mariadb", "mysql"):
+    """Their ids are not found on MariaDB: which tables were not compared by them is said. MySQL has its tablespaces' names in full."""
+    for kind, unseen in (("mariadb", "; not by table ids of some (short.caf\u00e9)\n"), ("mysql", "\n")):
         source = t.server(kind)
         db = t.database(source, "short", "CREATE TABLE plain (id int PRIMARY KEY)", "CREATE TABLE `caf\u00e9` (id int PRIMARY KEY)")
-        ferry.dump(source, t.path(kind + "1"), "-f", db + ".*").must(
-            0, "looked for by: table ids, binlog; not by table ids of some (short.caf\u00e9)")
+        ferry.dump(source, t.path(kind + "1"), "-f", db + ".*").must(0, "looked for by: table ids, binlog" + unseen)
         source.run("DROP TABLE short.`caf\u00e9`")
-        r = ferry.dump(source, t.path(kind + "2"), "-f", db + ".*").must(0, "looked for by: table ids, binlog")
-        assert "not by" not in r.out, r
+        ferry.dump(source, t.path(kind + "2"), "-f", db + ".*").must(0, "looked for by: table ids, binlog\n")
 
 
 def test_left_out(t):
