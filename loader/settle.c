@@ -220,6 +220,7 @@ static enum err_code settle_try(struct settle *s, bool *done, struct err *err)
 
     if (settle_begin(w, load, err) || settle_find(s, err))
         return err->code;
+    fault_point("load.conflicts-found");
     settle_decide(s);
     if (settle_must_stop(s))
         return settle_stop(s, err);

@@ -89,6 +89,9 @@ def test_ignore(t):
         assert other["existing"] == {"id": 100, "u": "U3", "v": "x"} and other["incoming"] == {"id": 3, "u": "u3", "v": "v3"}
         assert other["differs"] == ["id", "u", "v"] and not other["identical"] and other["key_values"] == {"u": "u3"}
         assert found[2, "PRIMARY"]["differs"] == ["v"]
+        for row, key, existing in ((2, "u k", {"id": 2, "u": "u2", "v": "old"}), (4, "PRIMARY", {"id": 4, "u": "U5", "v": "both"}),
+                                   (5, "u k", {"id": 4, "u": "U5", "v": "both"})):
+            assert found[row, key]["existing"] == existing, (row, key, found[row, key])
         assert other["schema"] == "c" and other["table"] == "t" and other["file"].startswith("c.t.") and other["time"].endswith("Z")
         ferry.load(target, out, "--on-conflict", "ignore", "--conflict-report", t.path("report.csv")).must(0, "nothing to do")
         with open(t.path("report.csv"), encoding="utf-8", newline="") as f:

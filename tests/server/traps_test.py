@@ -241,3 +241,23 @@ def test_stolen_claim(t):
             assert target.value("SELECT CAST(SUM(rows_done) AS SIGNED) FROM ferry_meta.chunk") == 0, (kind, way)
             assert target.value("SELECT COUNT(*) FROM ferry_meta.conflict") == 0, (kind, way)
             assert target.value("SELECT COUNT(*) FROM trap.t") == 3 * (way in ("settle", "stop")), (kind, way)
+
+
+def test_changed_while_replaced(t):
+    """Another session changes a row between our look at it and its removal: what is on record is what was removed."""
+    _, out = prepared(t, 1500)
+    for kind in TARGETS:
+        for path in ("auto", "insert") if kind == "tidb" else ("auto",):
+            target = empty(t, kind)
+            target.run("INSERT INTO trap.t VALUES (700, 0, 'old')")
+
+            def change(cursor):
+                if others[0].done == 4 or not cursor.execute("SELECT 1 FROM ferry_meta.chunk WHERE token > 0"):
+                    return 0
+                return cursor.execute("UPDATE trap.t SET n = n + 1 WHERE id = 700 AND s = 'old'")
+            others = [Other(target, change, 0.15)]
+            with others[0] as other:
+                slow_load(target, out, "--on-conflict", "replace", "--path", path, pause="load.conflicts-found:0.4").must(0, "1 replaced")
+            removed = target.value("SELECT existing FROM ferry_meta.conflict")
+            assert (other.done or path != "auto" or kind != "tidb") and '"n":%d,' % other.done in removed, (kind, path, other.done, removed)
+            assert target.value("SELECT n FROM trap.t WHERE id = 700") == 700
