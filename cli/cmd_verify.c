@@ -1,6 +1,6 @@
 /* ferry verify --input URL: options -> verify_config -> verify_input -> the faults, or what was
- * found right. */
-#include "cli/opt_common.h"
+ * found right. With --source and --target: cmd_verify_servers.c. */
+#include "cli/cmd_verify.h"
 
 #include "common/base/log.h"
 #include "verify/verify.h"
@@ -18,8 +18,8 @@ struct verify_opts {
 static const struct opt verify_opts_table[] = {
     {"input", 'i', OPT_STRING, FIELD(input), "URL",
      "where the dump is: a folder or s3://bucket/prefix?...", NULL, 0, 0, false},
-    {"threads", 't', OPT_UINT, FIELD(threads), "N", "files checked at once (4)", NULL, 1, 256,
-     false},
+    {"threads", 't', OPT_UINT, FIELD(threads), "N",
+     "files checked, or chunks compared, at once (4)", NULL, 1, 256, false},
     {"max-faults", 0, OPT_UINT, FIELD(max_faults), "N", "stop after so many faults (1000)", NULL, 1,
      0, false},
     {.kind = OPT_END}};
@@ -54,8 +54,6 @@ static enum err_code verify_with(const struct verify_opts *o, const struct gener
     struct store *store = NULL;
     enum err_code rc;
 
-    if (!o->input)
-        return err_set(err, ERR_USAGE, "no input: give --input FOLDER or s3://BUCKET/PREFIX");
     rc = store_open(o->input, false, &store, err);
     if (rc)
         return rc;
@@ -74,29 +72,38 @@ static enum err_code verify_with(const struct verify_opts *o, const struct gener
 enum err_code command_verify(struct command_context *ctx, struct err *err)
 {
     struct verify_opts opts = {.threads = 4, .max_faults = 1000};
+    struct verify_servers_opts servers = {
+        .chunk_rows = 50000, .max_differences = 10000, .settle_us = 5000000};
     struct general_opts general = {0};
     const struct opt_table tables[] = {{"Verify", verify_opts_table, &opts},
+                                       {"Two servers", verify_servers_table, &servers},
                                        {"General", general_opts_table, &general}};
     struct opt_set *set = NULL;
     enum err_code rc;
     int args = 0;
 
-    rc = opt_parse(&set, tables, 2, ctx->argc, ctx->argv, &args, err);
+    rc = opt_parse(&set, tables, 3, ctx->argc, ctx->argv, &args, err);
     if (!rc && general.help) {
         command_help(
-            "verify --input URL [OPTION]...",
-            "Checks a dump without any server: every file is there, whole and unchanged, its\n"
-            "rows parse and are as many as recorded, and the chunks of each table join up.\n"
-            "Names each fault; exit status 5.\n",
-            tables, 2);
+            "verify --input URL | --source URL --target URL [OPTION]...",
+            "With --input: checks a dump without any server: every file is there, whole and\n"
+            "unchanged, its rows parse and are as many as recorded, and the chunks of each\n"
+            "table join up. Names each fault; exit status 5.\n"
+            "With --source and --target: compares the rows of two servers, and names each that\n"
+            "differs, with its columns; exit status 3.\n",
+            tables, 3);
         goto out;
     }
     if (!rc)
         rc = command_no_args(ctx, args, err);
     if (!rc)
         rc = general_opts_apply(&general, err);
-    if (!rc)
+    if (!rc && opts.input && (servers.source || servers.target))
+        rc = err_set(err, ERR_USAGE, "--input and --source with --target are two things to do");
+    else if (!rc && opts.input)
         rc = verify_with(&opts, &general, ctx, err);
+    else if (!rc)
+        rc = verify_servers(&servers, opts.threads, &general, ctx->cancel, err);
 out:
     opt_set_free(set);
     return rc;

@@ -1,0 +1,256 @@
+"""ferry verify --source --target: equal where servers print the same values differently, and each difference by name."""
+
+import json
+import re
+import time
+
+import compare
+import data
+import ferry
+from case import quick
+
+
+def verify(source, target, *more, **options):
+    return ferry.run("verify", "--source", source.url, "--target", target.url, "-t", "2", *more, **dict({"timeout": 60}, **options))
+
+
+def records(path):
+    with open(path, encoding="utf-8") as f:
+        return [json.loads(line) for line in f]
+
+
+def fix(server, path):
+    """Runs the statements of --fix-sql, as the mysql client would."""
+    with open(path, encoding="utf-8", newline="") as f:
+        text = f.read()
+    connection = server.connect(charset="utf8mb4")
+    with connection.cursor() as cursor:
+        for statement in text.split(";\n"):
+            if statement.strip():
+                cursor.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def read_count(run):
+    return int(re.search(r"(\d+) rows read", run.out).group(1))
+
+
+def moved(t, source_kind, target_kind, own=False):
+    source = t.server(source_kind)
+    target = t.own_server(target_kind) if own else t.server(target_kind)
+    db = t.database(source, "every_type", options="CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+    data.make_every_type(source, db, target_kind != source_kind)
+    data.fill_random(source, db, "keyed", 300, 1)
+    data.fill_random(source, db, "bag", 300, 2, keyed=False)
+    out = t.path("dump-%s-%s" % (source_kind, target_kind))
+    ferry.dump(source, out, "-f", db + ".*").must()
+    t.gone_after(target, db)
+    ferry.load(target, out).must()
+    return source, target, db
+
+
+def equal_both_ways(t, source_kind, target_kind, own=False):
+    source, target, db = moved(t, source_kind, target_kind, own)
+    for checksum in ("crc32", "sha256"):
+        verify(source, target, "-f", db + ".*", "--chunk-rows", "100", "--checksum", checksum).must(0, "changed: 0")
+    return source, target, db
+
+
+@quick
+def test_every_type_mysql_tidb(t):
+    source, target, db = equal_both_ways(t, "mysql", "tidb")
+    run = verify(target, source, "-f", db + ".*")
+    # rows are equal the other way, too; the definitions of the source may hold less than TiDB's
+    assert "changed: 0, missing on the target: 0, extra there: 0" in run.out, run
+
+
+@quick
+def test_every_type_mariadb_tidb(t):
+    source, target, db = equal_both_ways(t, "mariadb", "tidb")
+    run = verify(target, source, "-f", db + ".*")
+    assert "changed: 0, missing on the target: 0, extra there: 0" in run.out, run
+
+
+def test_every_type_mariadb_mysql(t):
+    equal_both_ways(t, "mariadb", "mysql")
+
+
+def test_every_type_mysql_mariadb(t):
+    equal_both_ways(t, "mysql", "mariadb")
+
+
+def test_every_type_same_kind(t):
+    equal_both_ways(t, "mariadb", "mariadb", own=True)
+    equal_both_ways(t, "mysql", "mysql", own=True)
+
+
+# id: (statement on the target, columns that differ; None: missing or extra)
+CHANGES = {
+    1: ("UPDATE t SET s='' WHERE id=1", ["s"]),                                   # NULL and ''
+    2: ("UPDATE t SET s='two ' WHERE id=2", ["s"]),                               # a trailing space
+    3: ("UPDATE t SET s='THREE' WHERE id=3", ["s"]),                              # case
+    4: ("UPDATE t SET s='fòur' WHERE id=4", ["s"]),                               # accent
+    # the sign of zero; not by UPDATE, which takes both for the same
+    5: ("REPLACE INTO t SELECT id+1000,s,'-0',NULL,at,j FROM t WHERE id=5; DELETE FROM t WHERE id=5; "
+        "INSERT INTO t SELECT 5,s,d,105,at,j FROM t WHERE id=1005; DELETE FROM t WHERE id=1005", ["d"]),
+    6: ("UPDATE t SET d=0.30000000000000004 WHERE id=6", ["d"]),                  # one unit in the last place
+    7: ("UPDATE t SET at='2024-01-02 03:04:05.000008' WHERE id=7", ["at"]),       # a microsecond
+    8: ("UPDATE t SET n=109 WHERE id=8", ["n"]),                                  # two values swapped
+    9: ("UPDATE t SET n=108 WHERE id=9", ["n"]),
+    10: ("DELETE FROM t WHERE id=10", None),
+    1000: ("INSERT INTO t VALUES (1000,'x',1,1,'2024-01-01',NULL)", None),
+    11: ("UPDATE t SET j='{\"a\": [1, 2.5]}' WHERE id=11", ["j"]),
+}
+
+
+def ten_rows(t, source_kind, target_kind):
+    source, target = t.server(source_kind), t.server(target_kind)
+    table = ("CREATE TABLE t (id int PRIMARY KEY, s varchar(50) COLLATE utf8mb4_general_ci, d double, n int, at datetime(6), j %s, "
+             "UNIQUE KEY (n)) CHARACTER SET utf8mb4") % ("longtext" if source_kind == "mariadb" else "json")  # which is its JSON
+    rows = ["(%d,%s,%s,%d,'2024-01-02 03:04:05.%06d','{\"bb\": 1.0, \"a\": [1, 2]}')" % (
+        i, {1: "NULL", 2: "'two'", 3: "'three'", 4: "'four'"}.get(i, "'row %d'" % i), {5: "0", 6: "0.3"}.get(i, "%d.1" % i), 100 + i, i)
+        for i in range(1, 600)]
+    db = t.database(source, "ten", table, "INSERT INTO t VALUES " + ",".join(rows))
+    t.gone_after(target, "ten2")
+    target.run("CREATE DATABASE ten2", "USE ten2", table, "INSERT INTO t VALUES " + ",".join(rows))
+    where = ("-f", db + ".*", "--rename", "ten.*=ten2.*")
+    verify(source, target, *where).must(0)
+    changes = dict(CHANGES)
+    if target_kind != "mysql":
+        del changes[5]  # MariaDB and TiDB have no -0
+    target.run("USE ten2", "UPDATE t SET n=NULL WHERE id=8", changes[9][0],
+               *[part for id_ in changes if id_ != 9 for part in changes[id_][0].split("; ")])
+    for checksum in ("crc32", "sha256"):
+        run = verify(source, target, *where, "--chunk-rows", "100", "--report", t.path("report"), "--fix-sql", t.path("fix.sql"),
+                     "--checksum", checksum)
+        run.must(3, "changed: %d, missing on the target: 1, extra there: 1" % (len(changes) - 2))
+        found = {r["key"]["id"]: r for r in records(t.path("report"))}
+        assert sorted(found) == sorted(changes), sorted(found)
+        for id_, (_, columns) in changes.items():
+            assert found[id_]["columns"] == (columns or []), found[id_]
+        assert found[10]["kind"] == "missing" and found[10]["target"] is None and found[10]["source"]["n"] == 110, found[10]
+        assert found[1000]["kind"] == "extra" and found[1000]["source"] is None, found[1000]
+        assert found[1]["source"]["s"] is None and found[1]["target"]["s"] == "", found[1]
+    fix(target, t.path("fix.sql"))
+    verify(source, target, *where, "--report", t.path("report")).must(0)
+    assert records(t.path("report")) == []
+
+
+@quick
+def test_ten_rows_mariadb_tidb(t):
+    ten_rows(t, "mariadb", "tidb")
+
+
+def test_ten_rows_mysql_mariadb(t):
+    ten_rows(t, "mysql", "mariadb")
+
+
+@quick
+def test_ten_rows_tidb_mysql(t):
+    ten_rows(t, "tidb", "mysql")
+
+
+@quick
+def test_rows_without_a_key(t):
+    """As multisets: copies count, and DOUBLE and JSON are compared by us."""
+    source, target = t.server("mariadb"), t.server("tidb")
+    plain = "CREATE TABLE plain (a int, s varchar(20)) CHARACTER SET utf8mb4"
+    mixed = "CREATE TABLE mixed (a int, d double, b varbinary(10)) CHARACTER SET utf8mb4"
+    fill = ["INSERT INTO plain VALUES " + ",".join("(%d,'s%d')" % (i % 50, i % 50) for i in range(5000)),
+            "INSERT INTO mixed VALUES " + ",".join("(%d,%d.1,'b')" % (i % 50, i % 50) for i in range(5000)),
+            "INSERT INTO mixed VALUES (NULL,NULL,NULL),(NULL,NULL,''),(1,-0.5,NULL)"]
+    db = t.database(source, "bags", plain, mixed, *fill)
+    t.gone_after(target, db)
+    target.run("CREATE DATABASE bags", "USE bags", plain, mixed, *fill)
+    verify(source, target, "-f", "bags.*").must(0)
+    target.run("USE bags", "DELETE FROM plain WHERE a=7 LIMIT 2", "INSERT INTO plain VALUES (8,'S8'),(9,'s9'),(9,'s9')",
+               "DELETE FROM mixed WHERE a=7 LIMIT 1", "INSERT INTO mixed VALUES (7,7.1000000000000005,'b')",
+               "UPDATE mixed SET b='' WHERE b IS NULL AND a IS NULL")
+    run = verify(source, target, "-f", "bags.*", "--report", t.path("report"), "--fix-sql", t.path("fix.sql"))
+    run.must(3)
+    found = sorted(str((r["table"], r["kind"], r["copies"], (r["source"] or r["target"])["a"])) for r in records(t.path("report")))
+    assert found == sorted(map(str, [("mixed", "extra", 1, None), ("mixed", "extra", 1, 7), ("mixed", "missing", 1, None),
+                                     ("mixed", "missing", 1, 7), ("plain", "extra", 1, 8), ("plain", "extra", 2, 9),
+                                     ("plain", "missing", 2, 7)])), found
+    fix(target, t.path("fix.sql"))
+    verify(source, target, "-f", "bags.*").must(0)
+
+
+@quick
+def test_one_row_in_the_middle(t):
+    """Of 100,000 rows few are read."""
+    source, target = t.server("mariadb"), t.server("mysql")
+    table = "CREATE TABLE t (id int PRIMARY KEY, s varchar(40)) CHARACTER SET utf8mb4"
+    digits = "(SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 " \
+             "UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+    fill = "INSERT INTO t SELECT a.n+10*b.n+100*c.n+1000*d.n+10000*e.n, CONCAT('row ', a.n, b.n, c.n, d.n, e.n) FROM " + \
+        ", ".join("%s %s" % (digits, x) for x in "abcde")
+    db = t.database(source, "large", table, fill)
+    t.gone_after(target, db)
+    target.run("CREATE DATABASE large", "USE large", table, fill, "UPDATE t SET s=CONCAT(s, ' ') WHERE id=50001")
+    run = verify(source, target, "-f", db + ".*").must(3, "DIFFERENT large.t id=50001: changed s")
+    assert read_count(run) < 1000, run
+    target.run("USE large", "DELETE FROM t WHERE id > 60000")
+    run = verify(source, target, "-f", db + ".*", "--max-differences", "5")
+    run.must(3)
+    assert "not all was compared" in run.err and run.out.count("DIFFERENT") < 10, run
+
+
+@quick
+def test_orders_that_differ(t):
+    """A key that the two sides order and compare differently: no false difference, and none is hidden."""
+    source, target = t.server("mariadb"), t.server("tidb")
+    names = ["a", "B", "c", "D", "é", "f", "Z", "z9", "_x", "ß1", "aa", "Ab"] + ["%s%d" % (c, i) for c in "bCdH" for i in range(200)]
+    fill = "INSERT INTO t VALUES " + ",".join("('%s',1)" % n for n in names)
+    db = t.database(source, "orders", "CREATE TABLE t (k varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY, v int) CHARACTER SET utf8mb4", fill)
+    t.gone_after(target, db)
+    target.run("CREATE DATABASE orders", "USE orders", "CREATE TABLE t (k varchar(20) COLLATE utf8mb4_bin PRIMARY KEY, v int)", fill)
+    verify(source, target, "-f", "orders.*", "--chunk-rows", "100").must(0, "changed: 0, missing on the target: 0, extra there: 0")
+    target.run("USE orders", "UPDATE t SET v=2 WHERE k='C17'", "UPDATE t SET k='b' WHERE k='B'", "DELETE FROM t WHERE k='_x'",
+               "INSERT INTO t VALUES ('AA',1)")
+    run = verify(source, target, "-f", "orders.*", "--chunk-rows", "100", "--report", t.path("report"), "--fix-sql", t.path("fix.sql"))
+    run.must(3)
+    found = sorted({(r["kind"], r["key"]["k"]) for r in records(t.path("report"))})
+    assert found == [("changed", "C17"), ("extra", "AA"), ("extra", "b"), ("missing", "B"), ("missing", "_x")], found
+    fix(target, t.path("fix.sql"))
+    verify(source, target, "-f", "orders.*", "--chunk-rows", "100").must(0)
+
+
+@quick
+def test_objects(t):
+    """Tables, views, columns and keys that one side lacks."""
+    source, target = t.server("mysql"), t.server("mariadb")
+    db = t.database(source, "things", "CREATE TABLE both_ (id int PRIMARY KEY, a bigint, b int, UNIQUE KEY ub (b))", "INSERT INTO both_ VALUES (1,2,3)",
+                    "CREATE TABLE mine (id int PRIMARY KEY)", "INSERT INTO mine VALUES (1),(2)", "CREATE VIEW v AS SELECT 1 one",
+                    "CREATE TABLE gone (id int PRIMARY KEY, x int)")
+    t.gone_after(target, db)
+    target.run("CREATE DATABASE things", "USE things", "CREATE TABLE both_ (id int PRIMARY KEY, a bigint, b int)", "INSERT INTO both_ VALUES (1,2,3)",
+               "CREATE TABLE gone (id int PRIMARY KEY)", "CREATE TABLE theirs (id int)", "INSERT INTO theirs VALUES (1)")
+    run = verify(source, target, "-f", "things.*", "--report", t.path("report"))
+    run.must(3)
+    for line in ("things.mine: the table is not on the target (2 rows)", "things.v: the view is not on the target",
+                 "things.theirs: the table is on the target alone (1 rows)", "things.gone: column 'x' is not on the target",
+                 "things.both_: the target lacks the unique key 'ub'"):
+        assert "DIFFERENT " + line in run.out, (line, run.out)
+    assert len(records(t.path("report"))) == 5
+    verify(source, target).must(3)
+    ferry.run("verify", "--source", source.url).must(2, "both --source URL and --target URL")
+    verify(source, target, "-f", "nothing.*").must(1, "no table or view")
+
+
+@quick
+def test_rechecks(t):
+    """Rows that come to be equal while they are looked at again are not called different."""
+    source, target = t.server("mariadb"), t.server("mysql")
+    table = "CREATE TABLE t (id int PRIMARY KEY, a int)"
+    fill = "INSERT INTO t VALUES " + ",".join("(%d,%d)" % (i, i) for i in range(100))
+    db = t.database(source, "settles", table, fill)
+    t.gone_after(target, db)
+    target.run("CREATE DATABASE settles", "USE settles", table, fill, "UPDATE t SET a=0 WHERE id IN (5,6)", "DELETE FROM t WHERE id=7")
+    process = ferry.start(["verify", "--source", source.url, "--target", target.url, "-f", "settles.*", "--recheck", "3", "--settle", "2s"])
+    time.sleep(1.5)
+    target.run("USE settles", "UPDATE t SET a=5 WHERE id=5", "INSERT INTO t VALUES (7,7)")
+    out, err = (x.decode() for x in process.communicate(timeout=60))
+    assert process.returncode == 3, out + err
+    assert "looked at again: 2" in out and out.count("DIFFERENT") == 1 and "id=6" in out, out

@@ -1,0 +1,318 @@
+/* Comparing two servers: who does what.
+ *
+ * The main thread reads both schemas, pairs the tables and starts N workers, each with a connection
+ * to either side. A worker takes a table that no other one is cutting, finds the end of its next
+ * chunk on the source, lets the table go for others, and compares the chunk; both servers work on
+ * it at once (a thread for the target's statement). Each chunk is read in a snapshot of its own on
+ * either side: none is held long. What differs is reported at once, or, with `recheck`, kept by its
+ * key and looked at again by the main thread when all chunks are done. */
+#include "verify/compare_inner.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/schema/read.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIES 5 /* of a chunk whose connection is lost */
+
+static enum err_code worker_open(struct compare_worker *w, struct err *err)
+{
+    for (int s = 0; s < SIDES; s++) {
+        if (w->conn[s] && conn_usable(w->conn[s]))
+            continue;
+        conn_close(w->conn[s]);
+        w->conn[s] = NULL;
+        if (conn_open(w->run->url[s], CONN_SOURCE, "verify", &w->conn[s], err))
+            return err_wrap(err, s == SOURCE_SIDE ? "source" : "target");
+    }
+    return ERR_OK;
+}
+
+static void worker_close(struct compare_worker *w)
+{
+    conn_close(w->conn[SOURCE_SIDE]);
+    conn_close(w->conn[TARGET_SIDE]);
+    strbuf_release(&w->sql);
+}
+
+static enum err_code worker_snapshot(struct compare_worker *w, struct err *err)
+{
+    enum err_code rc = worker_open(w, err);
+
+    for (int s = 0; !rc && s < SIDES; s++)
+        rc = conn_execz(w->conn[s], "START TRANSACTION WITH CONSISTENT SNAPSHOT", err);
+    return rc;
+}
+
+static void worker_end_snapshot(struct compare_worker *w)
+{
+    struct err ignored = ERR_INIT;
+
+    for (int s = 0; s < SIDES; s++)
+        if (w->conn[s] && conn_usable(w->conn[s]) && conn_execz(w->conn[s], "ROLLBACK", &ignored))
+            err_clear(&ignored); /* the next one begins anew */
+}
+
+/* A table whose next chunk can be cut; NULL: there is none any more, or all is to stop. */
+static struct pair *pair_take(struct compare *run)
+{
+    struct pair *taken = NULL;
+    bool open = true;
+
+    if (compare_stops(run))
+        return NULL;
+    pthread_mutex_lock(&run->lock);
+    while (!taken && open && !run->failed) {
+        open = false;
+        for (size_t i = 0; !taken && i < run->pair_count; i++) {
+            struct pair *p = &run->pairs[i];
+
+            open = open || !p->given_out;
+            if (!p->busy && !p->given_out)
+                taken = p;
+        }
+        if (!taken && open)
+            pthread_cond_wait(&run->moved, &run->lock);
+    }
+    if (taken)
+        taken->busy = true;
+    pthread_mutex_unlock(&run->lock);
+    return taken;
+}
+
+static void pair_let_go(struct compare *run, struct pair *p, const struct bound *lo)
+{
+    pthread_mutex_lock(&run->lock);
+    bound_release(&p->lo);
+    bound_copy(&p->lo, lo);
+    p->given_out = !lo->count;
+    p->busy = false;
+    pthread_cond_broadcast(&run->moved);
+    pthread_mutex_unlock(&run->lock);
+}
+
+/* Nothing of it was reported yet, so it can begin again. */
+static bool worth_retry(const struct compare_worker *w, uint64_t before, const struct err *err,
+                        unsigned tries)
+{
+    const struct compare_report *r = w->run->report;
+
+    return err_info(err->code)->retryable && tries < TRIES && !cancel_asked(w->run->cancel) &&
+           before == r->changed + r->missing + r->extra + w->run->pending_count;
+}
+
+/* `step` 0: the end of the chunk; 1: the chunk itself. */
+static enum err_code chunk_step(struct compare_worker *w, struct pair *p, const struct bound *lo,
+                                struct bound *hi, bool cut, struct err *err)
+{
+    struct compare_report *r = w->run->report;
+    struct backoff backoff = {0};
+    enum err_code rc;
+
+    for (unsigned tries = 0;; tries++) {
+        uint64_t before;
+
+        pthread_mutex_lock(&w->run->lock);
+        before = r->changed + r->missing + r->extra + w->run->pending_count;
+        pthread_mutex_unlock(&w->run->lock);
+        rc = worker_snapshot(w, err);
+        if (!rc && cut)
+            rc = chunk_end(w, p, lo, hi, err);
+        else if (!rc && p->key[SOURCE_SIDE])
+            rc = chunk_compare(w, p, lo, hi, err);
+        else if (!rc)
+            rc = bag_compare(w, p, err);
+        worker_end_snapshot(w);
+        pthread_mutex_lock(&w->run->lock);
+        bool again = rc && worth_retry(w, before, err, tries);
+        pthread_mutex_unlock(&w->run->lock);
+        if (!again || !backoff_wait(&backoff, w->run->cancel))
+            return rc;
+        log_event(LOG_WARN, "verify.again", F_STR("db", p->table[SOURCE_SIDE]->db),
+                  F_STR("table", p->table[SOURCE_SIDE]->name), F_STR("message", err->msg));
+        err_clear(err);
+    }
+}
+
+static enum err_code worker_chunk(struct compare_worker *w, struct pair *p, struct err *err)
+{
+    struct bound lo = {0};
+    struct bound hi = {0};
+    enum err_code rc = ERR_OK;
+
+    pthread_mutex_lock(&w->run->lock);
+    bound_copy(&lo, &p->lo);
+    pthread_mutex_unlock(&w->run->lock);
+    if (p->key[SOURCE_SIDE])
+        rc = chunk_step(w, p, &lo, &hi, true, err);
+    pair_let_go(w->run, p, &hi);
+    if (!rc)
+        rc = chunk_step(w, p, &lo, &hi, false, err);
+    if (!rc)
+        atomic_fetch_add(&w->run->progress->pieces, 1);
+    bound_release(&lo);
+    bound_release(&hi);
+    if (rc)
+        (void)err_wrap(err, "'%s.%s'", p->table[SOURCE_SIDE]->db, p->table[SOURCE_SIDE]->name);
+    return rc;
+}
+
+static void run_fail(void *ctx)
+{
+    struct compare *run = ctx;
+
+    pthread_mutex_lock(&run->lock);
+    run->failed = true;
+    pthread_cond_broadcast(&run->moved);
+    pthread_mutex_unlock(&run->lock);
+}
+
+static enum err_code worker_main(void *ctx, unsigned number, struct err *err)
+{
+    struct compare_worker w = {.run = ctx};
+    struct pair *p;
+    enum err_code rc = ERR_OK;
+
+    (void)number;
+    conn_thread_init();
+    while (!rc && (p = pair_take(w.run)) != NULL)
+        rc = worker_chunk(&w, p, err);
+    if (!rc && cancel_asked(w.run->cancel))
+        rc = err_set(err, ERR_INTERRUPTED, "stopped before all was compared");
+    worker_close(&w);
+    conn_thread_end();
+    return rc;
+}
+
+/* ---- rows that differed, once more ---- */
+
+static enum err_code recheck_round(struct compare_worker *w, bool last, struct err *err)
+{
+    struct compare *run = w->run;
+    struct pending **at = &run->pending;
+    enum err_code rc = worker_open(w, err);
+
+    while (!rc && *at) {
+        struct pending *p = *at;
+        bool equal = false;
+
+        if (cancel_asked(run->cancel))
+            return err_set(err, ERR_INTERRUPTED, "stopped before all was compared");
+        rc = row_resolve(w, p->pair, &p->key, last, &equal, err);
+        if (rc || (!equal && !last)) {
+            at = &p->next;
+            continue;
+        }
+        run->report->settled += equal;
+        *at = p->next;
+        bound_release(&p->key);
+        free(p);
+    }
+    return rc;
+}
+
+static enum err_code recheck(struct compare *run, struct err *err)
+{
+    struct compare_worker w = {.run = run};
+    enum err_code rc = ERR_OK;
+
+    for (unsigned i = 1; !rc && run->pending && i <= run->config->recheck; i++) {
+        if (!clock_sleep(run->config->settle_us, run->cancel))
+            rc = err_set(err, ERR_INTERRUPTED, "stopped before all was compared");
+        else
+            rc = recheck_round(&w, i == run->config->recheck, err);
+    }
+    worker_close(&w);
+    return rc;
+}
+
+/* ---- the run ---- */
+
+static enum err_code run_prepare(struct compare *run, struct err *err)
+{
+    struct compare_worker w = {.run = run};
+    enum err_code rc = worker_open(&w, err);
+
+    for (int s = 0; !rc && s < SIDES; s++)
+        run->flavour[s] = *conn_flavour(w.conn[s]);
+    if (!rc)
+        rc = report_open(run, err);
+    if (!rc)
+        rc = compare_plan(run, w.conn, err);
+    worker_close(&w);
+    return rc;
+}
+
+static void run_release(struct compare *run)
+{
+    for (size_t i = 0; i < run->pair_count; i++)
+        bound_release(&run->pairs[i].lo);
+    while (run->pending) {
+        struct pending *p = run->pending;
+
+        run->pending = p->next;
+        bound_release(&p->key);
+        free(p);
+    }
+    free(run->pairs);
+    arena_free(run->arena);
+    schema_free(run->schema[SOURCE_SIDE]);
+    schema_free(run->schema[TARGET_SIDE]);
+    filter_free(run->filter);
+    filter_free(run->target_filter);
+    route_free(run->route);
+    pthread_cond_destroy(&run->moved);
+    pthread_mutex_destroy(&run->lock);
+}
+
+static enum err_code run_result(const struct compare *run, struct err *err)
+{
+    const struct compare_report *r = run->report;
+
+    if (!r->changed && !r->missing && !r->extra && !r->objects)
+        return ERR_OK;
+    return err_set(err, ERR_VERIFY_DIFFERENT,
+                   "%" PRIu64 " rows changed, %" PRIu64 " missing on the target, %" PRIu64
+                   " extra there, %" PRIu64 " objects or definitions different%s",
+                   r->changed, r->missing, r->extra, r->objects,
+                   r->stopped ? "; not all was compared (--max-differences)" : "");
+}
+
+enum err_code compare_run(const struct compare_config *config, const struct server_url *source,
+                          const struct server_url *target, struct progress *progress,
+                          const struct cancel *cancel, struct compare_report *report,
+                          struct err *err)
+{
+    struct compare run = {.config = config,
+                          .url = {source, target},
+                          .progress = progress,
+                          .cancel = cancel,
+                          .report = report,
+                          .arena = arena_new()};
+    struct pool *pool = NULL;
+    struct err close_err = ERR_INIT;
+    enum err_code rc;
+
+    pthread_mutex_init(&run.lock, NULL);
+    pthread_cond_init(&run.moved, NULL);
+    rc = run_prepare(&run, err);
+    report->tables = run.pair_count;
+    if (!rc)
+        rc = pool_start(&pool, "verify", config->threads, worker_main, run_fail, &run, err);
+    if (!rc)
+        rc = pool_join(pool, err);
+    if (!rc)
+        rc = recheck(&run, err);
+    if (report_close(&run, &close_err) && !rc) {
+        *err = close_err;
+        rc = err->code;
+    }
+    if (!rc)
+        rc = run_result(&run, err);
+    run_release(&run);
+    return rc;
+}
