@@ -127,7 +127,7 @@ static void cell_add(struct strbuf *text, const char *cell, size_t len)
             break;
         found = cell[from] ? strchr(special, cell[from]) : NULL;
         strbuf_addch(text, '\\');
-        strbuf_addch(text, found ? letter[found - special] : '0');
+        strbuf_add(text, found ? &letter[found - special] : "0", 1);
     }
 }
 
