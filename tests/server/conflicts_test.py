@@ -174,6 +174,7 @@ def test_doubles_in_the_dump(t):
         ferry.load(target, out, "--on-conflict", "ignore", "--conflict-report", t.path("report.jsonl")).must(0, "3 ignored")
         assert [r[0] for r in rows(target)] == [1, 4, 5, 6]
         assert [(r["row"], r["existing"]["id"]) for r in report(t)] == [(2, 1), (3, 1), (7, 4)]
+        assert [(r["identical"], r["differs"]) for r in report(t)] == [(False, ["id", "u", "v"])] * 3
         fresh(t, target, CREATE, "INSERT INTO c.t VALUES (50,'Á','was')")
         ferry.load(target, out, "--on-conflict", "replace", "--conflict-report", t.path("report.jsonl")).must(0, "4 replaced")
         assert [r[0] for r in rows(target)] == [3, 5, 6, 7]
