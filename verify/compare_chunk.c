@@ -260,26 +260,33 @@ static enum err_code row_suspect(struct compare_worker *w, struct pair *p, const
     return rc;
 }
 
+/* Which side's row comes first: below 0 the source's, 0 both. A side at its end comes last. */
+static int leaf_order(const struct leaf *leaf, const size_t at[SIDES])
+{
+    if (at[TARGET_SIDE] == leaf->count[TARGET_SIDE])
+        return -1;
+    if (at[SOURCE_SIDE] == leaf->count[SOURCE_SIDE])
+        return 1;
+    return leaf_compare(&leaf->rows[SOURCE_SIDE][at[SOURCE_SIDE]],
+                        &leaf->rows[TARGET_SIDE][at[TARGET_SIDE]]);
+}
+
 static enum err_code leaf_merge(struct compare_worker *w, struct pair *p, const struct leaf *leaf,
                                 struct err *err)
 {
     size_t at[SIDES] = {0, 0};
     enum err_code rc = ERR_OK;
 
-    while (!rc && !compare_stops(w->run)) {
-        const struct leaf_row *row[SIDES];
-        int order;
+    while (!rc && (at[SOURCE_SIDE] < leaf->count[SOURCE_SIDE] ||
+                   at[TARGET_SIDE] < leaf->count[TARGET_SIDE])) {
+        const int order = leaf_order(leaf, at);
+        const enum side s = order > 0 ? TARGET_SIDE : SOURCE_SIDE;
+        const struct leaf_row *row = &leaf->rows[s][at[s]];
 
-        for (int s = 0; s < SIDES; s++)
-            row[s] = at[s] < leaf->count[s] ? &leaf->rows[s][at[s]] : NULL;
-        if (!row[SOURCE_SIDE] && !row[TARGET_SIDE])
+        if (compare_stops(w->run))
             break;
-        if (!row[SOURCE_SIDE] || !row[TARGET_SIDE])
-            order = row[SOURCE_SIDE] ? -1 : 1;
-        else
-            order = leaf_compare(row[SOURCE_SIDE], row[TARGET_SIDE]);
-        if (order || row[SOURCE_SIDE]->digest != row[TARGET_SIDE]->digest)
-            rc = row_suspect(w, p, &row[order > 0 ? TARGET_SIDE : SOURCE_SIDE]->key, err);
+        if (order || row->digest != leaf->rows[TARGET_SIDE][at[TARGET_SIDE]].digest)
+            rc = row_suspect(w, p, &row->key, err);
         at[SOURCE_SIDE] += order <= 0;
         at[TARGET_SIDE] += order >= 0;
     }

@@ -75,15 +75,15 @@ static bool json_unit(struct json_in *in, unsigned *unit)
 /* Behind the backslash. */
 static bool json_escape(struct json_in *in, struct strbuf *out)
 {
-    static const char from[] = "bfnrt";
-    static const char to[] = "\b\f\n\r\t";
+    static const char *const from = "bfnrt";
+    static const char *const to = "\b\f\n\r\t";
     const char c = *in->at++;
     const char *known = c ? strchr(from, c) : NULL;
     unsigned unit = 0;
     unsigned low = 0;
 
     if (c != 'u') {
-        strbuf_addch(out, known ? to[known - from] : c);
+        strbuf_addch(out, (char)(known ? to[known - from] : c));
         return true;
     }
     if (!json_unit(in, &unit))
@@ -175,6 +175,7 @@ static int json_member_compare(const void *a, const void *b)
     return (x->name.len > y->name.len) - (x->name.len < y->name.len);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): at most DEPTH_MAX deep
 static bool json_members(struct json_in *in, struct json_member **list, size_t *count)
 {
     if (json_take(in, '}'))
@@ -191,6 +192,7 @@ static bool json_members(struct json_in *in, struct json_member **list, size_t *
     return json_take(in, '}');
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): as above
 static bool json_object(struct json_in *in, struct strbuf *out)
 {
     struct json_member *list = NULL;
@@ -213,6 +215,7 @@ static bool json_object(struct json_in *in, struct strbuf *out)
     return good;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): as above
 static bool json_array(struct json_in *in, struct strbuf *out)
 {
     strbuf_addch(out, '[');

@@ -282,6 +282,7 @@ static enum err_code run_result(const struct compare *run, struct err *err)
                    r->stopped ? "; not all was compared (--max-differences)" : "");
 }
 
+// NOLINTNEXTLINE(readability-function-size): two servers, and what every run is given
 enum err_code compare_run(const struct compare_config *config, const struct server_url *source,
                           const struct server_url *target, struct progress *progress,
                           const struct cancel *cancel, struct compare_report *report,
