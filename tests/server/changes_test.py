@@ -186,7 +186,7 @@ def test_altered_before_it_is_begun(t):
     """The columns of the plan are compared with the definition: a word more in a type, a column more."""
     for kind in ("mariadb", "mysql"):
         source = made(t, kind)
-        for i, (change, says) in enumerate((("MODIFY id int unsigned NOT NULL", "while the dump began (id)"), 
+        for i, (change, says) in enumerate((("MODIFY id int unsigned NOT NULL", "while the dump began (id)"),
                                             ("MODIFY v varchar(1000)", "while the dump began (v)"), ("ADD x int", "'ddl.a'"))):
             fill(t, source)
             args = ["dump", "--source", source.url, "--output", t.path(kind + str(i)), "-f", "ddl.*", "--ddl-lock", "no", "--consistency", "none"]
