@@ -97,7 +97,7 @@ def test_dump_killed_at_each_step(t):
         if step == "dump.after-end":
             ferry.run(*args).must(2, "FERRY-DUMP-FINISHED")
         else:
-            ferry.run("load", "--target", target.url, "--input", out).must(5)
+            ferry.run("load", "--target", target.url, "--input", out, "--wait", "0").must(5)
             ferry.run(*args).must()
         no_row_in_two_files(out)
         t.gone_after(target, db)

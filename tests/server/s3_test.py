@@ -146,7 +146,7 @@ def test_dump_killed_at_each_step(t):
         if step == "store.object.part-sent":
             assert len(s3.unfinished()) == 2, s3.unfinished()
         if step == "dump.before-end":
-            ferry.run("load", "--target", source.url, "--input", url, env=s3.env).must(5, "FERRY-DUMP-INCOMPLETE")
+            ferry.run("load", "--target", source.url, "--input", url, "--wait", "0", env=s3.env).must(5, "FERRY-DUMP-INCOMPLETE")
         folder = t.path("folder-" + step)
         os.mkdir(folder)
         ferry.run(*args, env=s3.env, cwd=folder).must()
