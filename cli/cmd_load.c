@@ -15,12 +15,14 @@
 #include <unistd.h>
 
 #define WAIT_US ((uint64_t)300 * 1000000)
+#define LEASE_US ((uint64_t)30 * 1000000)
+#define LEASE_MIN_US 1000000
 
 struct load_opts {
     const char *input, *meta_schema, *input_time_zone;
     struct opt_list filters;
     unsigned threads, batch_rows;
-    uint64_t batch_bytes, wait_us, rate_bytes;
+    uint64_t batch_bytes, wait_us, lease_us, rate_bytes;
     uint64_t max_conflicts;
     const char *conflict_report, *throttle;
     int if_exists, path, on_conflict, identical, on_bad_value;
@@ -103,6 +105,10 @@ static const struct opt load_opts_table[] = {
      "an unfinished dump is loaded while it is written; how long to wait when nobody writes it, 0 "
      "to refuse it (5m)",
      NULL, 0, 0, false},
+    {"lease", 0, OPT_DURATION, FIELD(lease_us), "TIME",
+     "the same load may be started on several machines, which share it: how long one may give no "
+     "sign of life before the others take its work over (30s)",
+     NULL, 0, 0, false},
     {"input-time-zone", 0, OPT_STRING, FIELD(input_time_zone), "ZONE",
      "of the TIMESTAMP values in a dump that does not say (Dumpling's): '+00:00'", NULL, 0, 0,
      false},
@@ -167,6 +173,8 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         return err_set(err, ERR_USAGE,
                        "--check-conflicts reads the rows: it does not go with "
                        "--no-data or --dry-run");
+    if (o->lease_us < LEASE_MIN_US)
+        return err_set(err, ERR_USAGE, "--lease must be 1s or more");
     if (o->if_exists == IF_EXISTS_DROP && o->no_schemas)
         return err_set(err, ERR_USAGE, "--if-table-exists drop and --no-schemas contradict");
     if (o->if_exists == IF_EXISTS_TRUNCATE && o->no_data)
@@ -198,6 +206,7 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .no_resume = !o->resume,
         .meta_schema = o->meta_schema,
         .wait_us = o->wait_us,
+        .lease_us = o->lease_us,
         .input_time_zone = o->input_time_zone,
         .dry_run = o->dry_run,
         .renames = o->renames.items,
@@ -218,6 +227,20 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
     return ERR_OK;
 }
 
+/* Who has shared the load: what each has written, as of its last sign of life. */
+static void loaders_print(const struct load_report *r)
+{
+    for (size_t i = 0; r->loader_count > 1 && i < r->loader_count; i++) {
+        const struct load_report_loader *l = &r->loaders[i];
+        char size[SIZE_TEXT_MAX];
+
+        size_text(l->raw_bytes, size);
+        (void)printf("loader %s: %" PRIu64 " rows, %s, %.2f s%s%s\n", l->owner, l->rows, size,
+                     (double)l->us / 1e6, l->self ? ", this one" : "",
+                     l->lost ? ", presumed dead" : "");
+    }
+}
+
 static void report_print(const struct load_report *r)
 {
     struct closing_row *rows = xcalloc(r->table_count + 1, sizeof(*rows));
@@ -233,6 +256,7 @@ static void report_print(const struct load_report *r)
     (void)printf("rows in the target: %" PRIu64 ", written by this run: %" PRIu64
                  ", transactions tried again: %" PRIu64 ", batches by INSERT: %" PRIu64 "\n",
                  r->rows, r->rows_now, r->retries, r->careful_batches);
+    loaders_print(r);
 }
 
 /* What was in the way, table by table, of the whole load. */
@@ -384,7 +408,8 @@ out:
 
 enum err_code command_load(struct command_context *ctx, struct err *err)
 {
-    struct load_opts opts = {.threads = 16, .resume = true, .wait_us = WAIT_US};
+    struct load_opts opts = {
+        .threads = 16, .resume = true, .wait_us = WAIT_US, .lease_us = LEASE_US};
     struct server_opts target = {0};
     struct general_opts general = {0};
     const struct opt_table tables[] = {{"Load", load_opts_table, &opts},

@@ -1,5 +1,5 @@
-/* ferry status URL: how far a dump is, from another terminal or another machine. */
-#include "cli/opt_common.h"
+/* ferry status URL: how far a dump or a load is, from another terminal or another machine. */
+#include "cli/status_load.h"
 
 #include "formats/dump_status.h"
 
@@ -8,11 +8,14 @@
 
 struct status_opts {
     bool json;
+    const char *meta_schema;
 };
 
 #define FIELD(f) offsetof(struct status_opts, f)
 static const struct opt status_opts_table[] = {
     {"json", 0, OPT_BOOL, FIELD(json), NULL, "one JSON object", NULL, 0, 0, false},
+    {"meta-schema", 0, OPT_STRING, FIELD(meta_schema), "NAME",
+     "database on the target that keeps the loads' progress (ferry_meta)", NULL, 0, 0, false},
     {.kind = OPT_END}};
 #undef FIELD
 
@@ -23,9 +26,6 @@ static enum err_code status_print(const char *url, bool json, struct err *err)
     struct store *store = NULL;
     enum err_code rc;
 
-    if (strncmp(url, "mysql://", 8) == 0)
-        return err_set(err, ERR_USAGE,
-                       "the state of a load is not there yet: give the folder of a dump");
     rc = store_open(url, false, &store, err);
     if (!rc)
         rc = dump_status_read(store, &status, err);
@@ -45,28 +45,35 @@ enum err_code command_status(struct command_context *ctx, struct err *err)
 {
     struct status_opts opts = {0};
     struct general_opts general = {0};
+    struct server_opts target = {0};
     const struct opt_table tables[] = {{"Status", status_opts_table, &opts},
+                                       {"Target server", target_opts_table, &target},
                                        {"General", general_opts_table, &general}};
     struct opt_set *set = NULL;
     enum err_code rc;
     int args = 0;
 
-    rc = opt_parse(&set, tables, 2, ctx->argc, ctx->argv, &args, err);
+    rc = opt_parse(&set, tables, 3, ctx->argc, ctx->argv, &args, err);
     if (!rc && general.help) {
         command_help(
             "status URL [--json]",
             "Says how far a dump is, in a folder or at s3://bucket/prefix: running and by\n"
-            "whom, unfinished or finished; tables, rows, bytes, share. It reads only, and disturbs "
-            "nobody.\n",
-            tables, 2);
+            "whom, unfinished or finished; tables, rows, bytes, share. Of a target, a URL of the\n"
+            "form mysql://..., how far its loads are, and each machine that is at them. It reads\n"
+            "only, and disturbs nobody.\n",
+            tables, 3);
         goto out;
     }
     if (!rc)
         rc = general_opts_apply(&general, err);
     if (!rc && args + 1 != ctx->argc)
-        rc = err_set(err, ERR_USAGE, "give one folder: ferry status FOLDER");
-    if (!rc)
+        rc = err_set(err, ERR_USAGE, "give one URL: ferry status FOLDER, or mysql://...");
+    if (!rc && strncmp(ctx->argv[args], "mysql://", 8) == 0) {
+        target.url = ctx->argv[args];
+        rc = status_load_print(&target, opts.meta_schema, opts.json, err);
+    } else if (!rc) {
         rc = status_print(ctx->argv[args], opts.json, err);
+    }
 out:
     opt_set_free(set);
     return rc;

@@ -115,7 +115,7 @@ enum err_code foreign_rows(const struct load_run *run, struct err *err)
 {
     for (size_t i = 0; i < run->table_count; i++) {
         const struct load_table *t = &run->tables[i];
-        const uint64_t rows = t->rows_before + atomic_load(&t->rows);
+        const uint64_t rows = t->rows_before + atomic_load(&t->rows) + atomic_load(&t->others_rows);
 
         if (run->dump->foreign && t->dump->rows_said && rows != t->dump->rows &&
             !atomic_load(&t->failed))

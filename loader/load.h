@@ -55,6 +55,8 @@ struct load_config { /* const once load_run has it; strings are borrowed */
     bool binary_raw;  /* bytes in Dumpling's CSV are as they are, even where they could be digits */
     uint64_t wait_us; /* an unfinished dump that nobody writes is waited for so long; 0: an
                          unfinished dump is refused */
+    uint64_t lease_us; /* a loader without a sign of life for so long is taken for dead;
+                          0: 30 s */
     bool dry_run;
     const char *const *renames; /* rules of common/mysql/route.h */
     size_t rename_count;
@@ -80,6 +82,11 @@ struct load_report_conflicts { /* of one table: by what was done with them */
     uint64_t stopped, ignored, replaced, checked, identical; /* identical ones are also in these */
     uint64_t bad_values;
 };
+struct load_report_loader { /* one that has had a part in the load */
+    char *owner;            /* host and pid */
+    uint64_t rows, raw_bytes, us;
+    bool self, lost;
+};
 struct load_report {
     struct load_report_table *tables;
     size_t table_count;
@@ -104,6 +111,8 @@ struct load_report {
     struct refusal *
         refusals; /* filled also when load_run fails with ERR_LOAD_CONFLICT or ERR_LOAD_BAD_VALUE */
     size_t refusal_count;
+    struct load_report_loader *loaders;
+    size_t loader_count;
 };
 
 /* As dump_run: counters, cancel (running batches finish), all threads joined on return. The report

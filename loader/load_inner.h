@@ -26,6 +26,8 @@ enum load_clear { /* what has to be done to an object that is there before its r
 };
 
 struct stage_plan;
+struct share;     /* share.h */
+struct claims;    /* claims.h */
 struct refusals { /* the first of a batch or a run, for people; owned */
     struct refusal *items;
     size_t count;
@@ -58,12 +60,14 @@ struct load_table { /* an object of the dump that the filter lets through */
     struct stage_plan *stage; /* made with the statements; NULL: no rows */
     int *cell_of;             /* by column of `target`: index of the dumped column, or -1 */
     int auto_cell; /* of the target's AUTO_INCREMENT column; -1: it has none, or it is not dumped */
-    atomic_uint_fast64_t rows, bytes, files, worker_us; /* of this run */
+    atomic_uint_fast64_t rows, bytes, files, worker_us;           /* of this run */
+    atomic_uint_fast64_t others_rows, others_bytes, others_files; /* of other loaders meanwhile */
 };
 
 struct load_chunk { /* to be loaded by this run */
     struct load_table *table;
     const struct dump_chunk *chunk;
+    uint64_t known_rows, known_bytes; /* of it in the target, as far as this process has counted */
 };
 
 struct load_run {
@@ -84,6 +88,14 @@ struct load_run {
     struct flavour flavour;
     struct state state;
     struct job_info job;
+    uint64_t lease_us;
+    struct share *share;   /* NULL before share_join */
+    struct claims *claims; /* while rows are loaded */
+    bool leads;            /* in a stage that is the leader's, and this process is it */
+    uint64_t lead_conn;    /* the connection that holds the lock; 0: none */
+    bool first;            /* leads, and no other loader has begun with the rows */
+    bool begun;            /* the first look at what is left is over */
+    atomic_bool alone;     /* no other loader may join */
     struct schema *target;
     bool fold_names;     /* the target's names do not mind case */
     bool said_databases; /* what changes in their definitions */
@@ -103,11 +115,10 @@ struct load_run {
     struct rate *rate;         /* NULL: none */
 
     /* Shared by the workers. */
-    atomic_size_t next; /* index into chunks */
-    atomic_size_t chunks_done;
-    atomic_bool stop; /* a worker has failed: end after the running batch */
+    atomic_size_t chunks_done; /* by whomever */
+    atomic_bool stop;          /* a worker has failed: end after the running batch */
     atomic_bool local_refused;
-    atomic_uint_fast64_t rows_now, retries, careful_batches;
+    atomic_uint_fast64_t rows_now, bytes_now, retries, careful_batches;
     atomic_uint_fast64_t conflicts; /* on record, earlier runs included */
     pthread_mutex_t lock;           /* guards what follows */
     struct refusals refusals;
@@ -127,6 +138,10 @@ static inline bool load_stopped(struct load_run *run)
 {
     return cancel_asked(run->cancel) || atomic_load_explicit(&run->stop, memory_order_relaxed);
 }
+
+/* ---- options.c ---- */
+/* What shapes the load, by the options' names: a JSON object; heap. */
+char *options_text(const struct load_config *config);
 
 /* ---- plan.c ---- */
 /* Opens the dump and picks its objects by the filter; no server is asked. */
@@ -222,6 +237,8 @@ MUST_CHECK enum err_code definitions_report(struct load_run *run, bool print, st
 /* ---- schema.c ---- */
 /* Databases, sequences, tables, views; then reads back what the target has made of them. */
 MUST_CHECK enum err_code schema_run(struct load_run *run, struct err *err);
+/* Another loader has made them: reads what there is. */
+MUST_CHECK enum err_code schema_follow(struct load_run *run, struct err *err);
 /* As target_read has found it. */
 bool schema_has_database(const struct load_run *run, const char *name);
 /* Whether an error is about the object alone, so that the others may go on. */
@@ -259,6 +276,10 @@ struct worker {
     struct load_table *table;
     const struct dump_chunk *chunk;
     struct claim claim;
+    struct load_chunk *job;
+    unsigned tries;   /* of a step outside a batch, in a row */
+    uint64_t peer_of; /* the connection that `peer` is of; 0: none */
+    char peer[STATE_PEER_MAX];
     struct chunk_counts delta;       /* what the batch adds to the claim's counts */
     const struct load_table *staged; /* whose rows the temporary table takes; NULL: there is none */
     unsigned probe;                  /* batches that are still looked at before they are written */

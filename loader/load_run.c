@@ -5,15 +5,21 @@
  * lost is said again. For tables to be created it starts the pool "schema" (schema.c), for the rows
  * the pool "load" (worker.c), one connection a thread, one pool at a time.
  *
- * What is queued: nothing. The plan lists the chunks in the order of loading, and each worker takes
- * the next index. The queue that counts is in the target: a worker claims the chunk there, by a
- * token that every transaction of it must match.
+ * What is queued: nothing. The plan lists the chunks in the order of loading; the queue that counts
+ * is in the target, where a worker claims a chunk by a token that every transaction of it must
+ * match (claims.c).
+ *
+ * Other processes, on any machine, may share the load (share.c): one leads, makes the definitions
+ * and takes the closing steps, over a connection that holds a lock of the server; all load rows;
+ * the thread "lease" says that this one lives. A leader that has lost the lead meanwhile
+ * (ERR_LOAD_FENCED) waits for the new one like everybody else.
  *
  * How it ends: the list is used up; or a worker fails, the pool keeps its error and sets `stop`; or
  * the user's cancel is set. In each case a worker finishes the batch it is at, and all threads are
  * joined before load_run returns. Nothing has to be undone, and the next run goes on from the
  * state. */
-#include "loader/load_inner.h"
+#include "loader/claims.h"
+#include "loader/share.h"
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
@@ -21,10 +27,10 @@
 #include "common/base/mem.h"
 #include "common/target/finding.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 #define STEP_TRIES 12
+#define LEASE_US ((uint64_t)30000000)
 
 typedef enum err_code load_step_fn(struct load_run *run, struct err *err);
 
@@ -61,6 +67,8 @@ static enum err_code load_step(struct load_run *run, load_step_fn *step, struct 
         if (rc && tries == 1 && !run->flavour.version)
             return rc; /* the first connection of all: said at once */
         if (!rc)
+            rc = share_hold(run, err); /* a leader's connection holds the lock */
+        if (!rc)
             rc = step(run, err);
         if (!rc || !err_info(rc)->retryable || tries == STEP_TRIES)
             return rc;
@@ -75,26 +83,9 @@ static enum err_code step_target(struct load_run *run, struct err *err)
     return target_limits(run, err);
 }
 
-/* What was asked for, for people who look into the state. */
-static char *load_options(const struct load_config *config)
-{
-    json_t *filters = json_array();
-    json_t *o;
-    char *text;
-
-    for (size_t i = 0; i < config->filter_count; i++)
-        (void)json_array_append_new(filters, json_string(config->filters[i]));
-    o = json_pack("{s:o,s:b,s:b,s:b,s:b}", "filters", filters, "case_sensitive",
-                  config->case_sensitive, "no_schemas", config->no_schemas, "no_data",
-                  config->no_data, "no_views", config->no_views);
-    text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-    json_decref(o);
-    return text ? text : xstrdup("{}");
-}
-
 static enum err_code step_state(struct load_run *run, struct err *err)
 {
-    char *options = load_options(run->config);
+    char *options = options_text(run->config);
     struct state_params params = {.schema = run->config->meta_schema,
                                   .dump_uuid = run->dump->info.uuid,
                                   .renames = route_text(run->route),
@@ -105,7 +96,8 @@ static enum err_code step_state(struct load_run *run, struct err *err)
 
     if (!rc)
         rc = state_open(run->conn, &params, &run->state, &run->job, err);
-
+    if (!rc)
+        rc = share_join(run, options, err);
     free(options);
     return rc;
 }
@@ -153,6 +145,36 @@ static enum err_code step_still_there(struct load_run *run, struct err *err)
     return rc;
 }
 
+static enum err_code step_first(struct load_run *run, struct err *err)
+{
+    return share_first(run, err);
+}
+
+static enum err_code step_turn(struct load_run *run, struct err *err)
+{
+    return share_turn(run, false, err);
+}
+
+static enum err_code step_turn_closing(struct load_run *run, struct err *err)
+{
+    return share_turn(run, true, err);
+}
+
+static enum err_code step_at_schema(struct load_run *run, struct err *err)
+{
+    return share_stage(run, LOADER_SCHEMA, err);
+}
+
+static enum err_code step_at_rows(struct load_run *run, struct err *err)
+{
+    return share_stage(run, LOADER_ROWS, err);
+}
+
+static enum err_code step_at_closing(struct load_run *run, struct err *err)
+{
+    return share_stage(run, LOADER_CLOSING, err);
+}
+
 static enum err_code step_schema_done(struct load_run *run, struct err *err)
 {
     return state_set_job(run->conn, &run->state, JOB_SCHEMA_DONE, err);
@@ -192,24 +214,40 @@ static void load_fail(void *ctx)
     atomic_store(&run->stop, true);
 }
 
-static enum err_code load_rows(struct load_run *run, struct err *err)
+/* The pool's threads; why they have ended. */
+static enum err_code load_pool(struct load_run *run, struct err *err)
 {
     unsigned threads = run->config->threads ? run->config->threads : 1;
-    uint64_t start_us = clock_mono_us();
     struct pool *pool = NULL;
     enum err_code rc;
 
-    atomic_store(&run->next, 0);
-    atomic_store(&run->chunks_done, 0);
-    if (run->chunk_count == 0)
-        return ERR_OK;
-    plan_order(run);
-    target_statements(run);
     if (threads > run->chunk_count)
         threads = (unsigned)run->chunk_count;
     rc = pool_start(&pool, "load", threads, worker_main, load_fail, run, err);
     if (!rc)
         rc = pool_join(pool, err);
+    if (rc)
+        share_tell(run, err);
+    else
+        rc = share_failed(run, err);
+    return rc;
+}
+
+static enum err_code load_rows(struct load_run *run, struct err *err)
+{
+    uint64_t start_us = clock_mono_us();
+    enum err_code rc;
+
+    atomic_store(&run->chunks_done, 0);
+    if (run->chunk_count == 0)
+        return ERR_OK;
+    plan_order(run);
+    target_statements(run);
+    rc = claims_new(run, share_others(run) > 0, &run->claims, err);
+    if (!rc)
+        rc = load_pool(run, err);
+    claims_free(run->claims);
+    run->claims = NULL;
     run->report->data_us += clock_mono_us() - start_us;
     if (!rc && atomic_load(&run->chunks_done) < run->chunk_count)
         return err_set(err, ERR_INTERRUPTED, "interrupted: %zu of %zu files are loaded",
@@ -218,13 +256,63 @@ static enum err_code load_rows(struct load_run *run, struct err *err)
     return rc;
 }
 
+/* What only a whole, resting dump allows: other loaders beside this one. */
+static void load_alone(struct load_run *run)
+{
+    atomic_store(&run->alone, !run->dump->complete || run->config->check_conflicts);
+}
+
+static enum err_code load_lead_schema(struct load_run *run, struct err *err)
+{
+    if (load_step(run, step_at_schema, err) || load_step(run, schema_run, err) ||
+        load_step(run, step_schema_done, err))
+        return err->code;
+    return load_step(run, step_at_rows, err);
+}
+
 static enum err_code load_schema(struct load_run *run, struct err *err)
 {
     uint64_t start_us = clock_mono_us();
-    enum err_code rc = load_step(run, schema_run, err);
+    enum err_code rc;
 
+    load_alone(run);
+    rc = run->leads ? load_lead_schema(run, err) : load_step(run, schema_follow, err);
+    if (!rc && !run->leads)
+        rc = load_step(run, step_at_rows, err);
+    if (rc != ERR_LOAD_FENCED)
+        share_let_go(run);
     run->report->schema_us += clock_mono_us() - start_us;
-    return rc ? rc : load_step(run, step_schema_done, err);
+    return rc;
+}
+
+/* Another process leads now; this one seemed dead to it. */
+static bool load_lead_lost(struct load_run *run, enum err_code rc, struct err *err)
+{
+    if (rc != ERR_LOAD_FENCED || !run->leads)
+        return false;
+    log_event(LOG_WARN, "load.lead-lost", F_STR("message", err->msg));
+    share_let_go(run);
+    err_clear(err);
+    return true;
+}
+
+/* Until this process leads, or what the leader does first is there; then what is left to be done.
+ */
+static enum err_code load_prepare(struct load_run *run, struct err *err)
+{
+    enum err_code rc;
+
+    do {
+        rc = load_step(run, step_turn, err);
+        if (!rc)
+            rc = load_step(run, step_first, err);
+        if (!rc && run->first && !run->begun)
+            rc = load_step(run, step_records, err);
+        if (!rc)
+            rc = load_step(run, step_progress, err);
+    } while (load_lead_lost(run, rc, err));
+    run->begun = run->begun || !rc;
+    return rc;
 }
 
 /* What follows the rows. A load with objects left out is not done: the same command tries them
@@ -276,6 +364,7 @@ static enum err_code load_check(struct load_run *run, struct err *err)
         if (run->chunks[i].table->target)
             run->chunks[kept++] = run->chunks[i];
     run->chunk_count = kept;
+    share_let_go(run);
     if (load_rows(run, err) || load_step(run, step_done, err))
         return err->code;
     if (atomic_load(&run->conflicts) > 0)
@@ -304,9 +393,17 @@ static void load_records(struct load_run *run, enum err_code *rc, struct err *er
 
 static enum err_code load_round(struct load_run *run, struct err *err)
 {
-    if (load_schema(run, err) || run->config->no_data)
-        return err->code;
-    return load_rows(run, err);
+    enum err_code rc = load_schema(run, err);
+
+    while (rc) {
+        if (!load_lead_lost(run, rc, err))
+            return rc;
+        rc = load_prepare(run, err);
+        if (rc || run->report->nothing_to_do)
+            return rc;
+        rc = load_schema(run, err);
+    }
+    return run->config->no_data ? ERR_OK : load_rows(run, err);
 }
 
 /* One round for a finished dump; for one that is being written until its end record is there. */
@@ -320,12 +417,46 @@ static enum err_code load_rounds(struct load_run *run, struct err *err)
         if (!rc && run->dump->complete)
             return ERR_OK;
         err_clear(err);
-        if ((!rc && unfinished_wait(run, err)) || plan_again(run, err))
+        if ((!rc && unfinished_wait(run, err)) || plan_again(run, err) || share_failed(run, err))
             return err->code;
         atomic_store(&run->stop, false);
-        if (load_step(run, step_progress, err))
+        if (load_prepare(run, err))
             return err->code;
     }
+}
+
+/* Once for all loaders: the one that leads does it, the others wait, and take it over if that one
+ * dies or gives up. */
+static enum err_code load_close(struct load_run *run, struct err *err)
+{
+    enum err_code rc = load_step(run, step_at_closing, err);
+
+    if (rc)
+        return rc;
+    do {
+        rc = load_step(run, step_turn_closing, err);
+        if (rc || !run->leads)
+            break;
+        fault_point("load.closing");
+        rc = load_step(run, finish_steps, err);
+        if (!rc && !run->config->no_data)
+            rc = load_finish(run, err);
+    } while (load_lead_lost(run, rc, err));
+    share_let_go(run);
+    return rc;
+}
+
+static enum err_code load_shared(struct load_run *run, struct err *err)
+{
+    if (load_prepare(run, err))
+        return err->code;
+    if (run->config->check_conflicts)
+        return load_check(run, err);
+    if (!run->report->nothing_to_do && load_rounds(run, err))
+        return err->code;
+    if (run->report->nothing_to_do)
+        return load_step(run, step_still_there, err);
+    return load_close(run, err);
 }
 
 static enum err_code load_steps(struct load_run *run, struct err *err)
@@ -338,22 +469,23 @@ static enum err_code load_steps(struct load_run *run, struct err *err)
         return load_step(run, step_dry_run, err);
     if (throttle_start(&run->config->throttle, run->url, CONN_TARGET, &run->throttle, err))
         return err->code;
+    load_alone(run);
     if (load_step(run, step_state, err))
         return err->code;
     fault_point("load.after-state");
-    if (load_step(run, step_records, err) || load_step(run, step_progress, err))
-        return err->code;
-    if (run->config->check_conflicts)
-        return load_check(run, err);
-    if (run->report->nothing_to_do)
-        return load_step(run, step_still_there, err);
-    if (load_rounds(run, err))
-        return err->code;
-    if (run->config->no_data)
-        return load_step(run, finish_steps, err);
-    if (load_step(run, finish_steps, err))
-        return err->code;
-    return load_finish(run, err);
+    return load_shared(run, err);
+}
+
+/* The own last sign, then all of them, for the closing table. */
+static void load_leave(struct load_run *run, enum err_code rc)
+{
+    struct err ignored = ERR_INIT;
+    const bool joined = run->share != NULL;
+
+    share_let_go(run);
+    share_leave(run);
+    if (joined && !err_info(rc)->retryable && load_step(run, share_report, &ignored))
+        log_event(LOG_DEBUG, "load.report", F_STR("message", ignored.msg));
 }
 
 /* The contract's arguments; a struct made for one call would say no more.
@@ -368,7 +500,8 @@ enum err_code load_run(const struct load_config *config, struct store *input,
                            .progress = progress,
                            .cancel = cancel,
                            .report = report,
-                           .rate = rate_new(config->rate_bytes)};
+                           .rate = rate_new(config->rate_bytes),
+                           .lease_us = config->lease_us ? config->lease_us : LEASE_US};
     uint64_t start_us = clock_mono_us();
     enum err_code rc;
 
@@ -376,6 +509,7 @@ enum err_code load_run(const struct load_config *config, struct store *input,
     pthread_mutex_init(&run.lock, NULL);
     rc = load_steps(&run, err);
     load_records(&run, &rc, err);
+    load_leave(&run, rc);
     report_fill(&run);
     report->total_us = clock_mono_us() - start_us;
     throttle_stop(run.throttle);

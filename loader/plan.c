@@ -349,7 +349,8 @@ static enum err_code plan_chunk(struct load_run *run, struct load_table *t,
         t->files_before += k->done;
     }
     if (!k || !k->done)
-        run->chunks[run->chunk_count++] = (struct load_chunk){t, c};
+        run->chunks[run->chunk_count++] =
+            (struct load_chunk){t, c, k ? k->rows_done : 0, k ? k->raw_off : 0};
     return ERR_OK;
 }
 
@@ -419,7 +420,7 @@ enum err_code plan_progress(struct load_run *run, bool *finished, struct err *er
     rc = plan_known_tables(run, err);
     if (!rc)
         rc = state_read_chunks(run->conn, &run->state, known_chunk, &known, err);
-    if (!rc)
+    if (!rc && run->leads)
         rc = plan_restarts(run, &known, err);
     for (size_t i = 0; !rc && i < run->table_count; i++) {
         struct load_table *t = &run->tables[i];
@@ -436,7 +437,7 @@ enum err_code plan_progress(struct load_run *run, bool *finished, struct err *er
     if (!rc)
         *finished = run->dump->complete && run->job.state == JOB_DONE && all_known &&
                     (run->chunk_count == 0 || run->config->no_data);
-    if (!rc && !*finished && !run->config->no_data)
+    if (!rc && run->leads && !*finished && !run->config->no_data)
         rc = plan_add_chunks(run, &known, err);
     if (!rc)
         plan_count(run);

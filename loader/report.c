@@ -155,9 +155,9 @@ void report_fill(struct load_run *run)
             .db = xstrdup(t->db),
             .name = xstrdup(t->name),
             .kind = kind_name(t->dump->kind),
-            .rows = t->rows_before + atomic_load(&t->rows),
-            .raw_bytes = t->bytes_before + atomic_load(&t->bytes),
-            .files = t->files_before + atomic_load(&t->files),
+            .rows = t->rows_before + atomic_load(&t->rows) + atomic_load(&t->others_rows),
+            .raw_bytes = t->bytes_before + atomic_load(&t->bytes) + atomic_load(&t->others_bytes),
+            .files = t->files_before + atomic_load(&t->files) + atomic_load(&t->others_files),
             .worker_us = atomic_load(&t->worker_us),
         };
         r->rows += out->rows;
@@ -186,6 +186,9 @@ void load_report_release(struct load_report *r)
     for (size_t i = 0; i < r->refusal_count; i++)
         refusal_release(&r->refusals[i]);
     free(r->refusals);
+    for (size_t i = 0; i < r->loader_count; i++)
+        free(r->loaders[i].owner);
+    free(r->loaders);
     conflicts_release(r);
     strbuf_release(&r->programs);
     *r = (struct load_report){0};

@@ -15,6 +15,7 @@
 #include "common/mysql/ident.h"
 #include "common/target/ddl.h"
 #include "common/target/steps.h"
+#include "loader/share.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -410,7 +411,9 @@ static enum err_code schema_note(struct load_run *run, enum table_origin created
                                                .origin = origin,
                                                .target_id = t->found_id};
     }
-    rc = state_put_tables(run->conn, &run->state, states, count, err);
+    rc = share_hold(run, err); /* another connection than the step's begin */
+    if (!rc)
+        rc = state_put_tables(run->conn, &run->state, states, count, err);
     free(states);
     return rc;
 }
@@ -467,5 +470,27 @@ enum err_code schema_run(struct load_run *run, struct err *err)
         return err->code;
     if (schema_create_all(run, err) || schema_note(run, TABLE_CREATED, err))
         return err->code;
+    return schema_skip_rows(run, err);
+}
+
+enum err_code schema_follow(struct load_run *run, struct err *err)
+{
+    for (size_t i = 0; i < run->table_count; i++) {
+        run->tables[i].create = false;
+        run->tables[i].clear = CLEAR_NONE;
+    }
+    if (target_read(run, err) || target_check(run, err))
+        return err->code;
+    for (size_t i = 0; i < run->table_count; i++) {
+        struct load_table *t = &run->tables[i];
+        struct err why = ERR_INIT;
+
+        t->clear = CLEAR_NONE;
+        if (!t->create || t->target || atomic_load(&t->failed))
+            continue;
+        (void)err_set(&why, ERR_LOAD_SCHEMA, "%s: the loader that leads could not create it",
+                      t->label);
+        schema_leave_out(run, t, &why);
+    }
     return schema_skip_rows(run, err);
 }

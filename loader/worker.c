@@ -1,10 +1,13 @@
-/* One worker: takes chunks from the plan's list, claims each in the target, reads its rows and
- * writes them, batch by batch.
+/* One worker: claims chunks in the target (claims.h), reads the rows of each and writes them, batch
+ * by batch.
  *
  * A batch is tried until it is committed or an error says that it never will be. After whatever
  * leaves an answer unknown the claim is taken anew, which makes the old transaction void, and tells
- * whether it had been committed before. */
+ * whether it had been committed before. A chunk that another loader has taken over meanwhile, since
+ * this one seemed dead, is let go of; what it committed before counts, and no more of it can be. */
+#include "loader/claims.h"
 #include "loader/put.h"
+#include "loader/share.h"
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
@@ -13,6 +16,7 @@
 #include <inttypes.h>
 
 #define LOOK_US ((uint64_t)100000)
+#define ER_LOCK_WAIT_TIMEOUT 1205
 #define TRIES_MAX 12 /* of one batch or claim in a row; about a minute of backoff */
 
 void worker_disconnect(struct worker *w)
@@ -20,6 +24,22 @@ void worker_disconnect(struct worker *w)
     conn_close(w->conn);
     w->conn = NULL;
     w->staged = NULL;
+}
+
+/* Where the server sees this connection come from: whoever has to take a chunk over from a process
+ * that was stopped in a transaction must be able to end it, and no other. */
+static enum err_code worker_peer(struct worker *w, struct err *err)
+{
+    if (w->peer_of == conn_id(w->conn))
+        return ERR_OK;
+    if (peer_find(w->conn, conn_id(w->conn), w->peer, err)) {
+        if (err_info(err->code)->retryable)
+            return err->code;
+        err_clear(err);
+        w->peer[0] = '\0';
+    }
+    w->peer_of = conn_id(w->conn);
+    return ERR_OK;
 }
 
 enum err_code worker_connect(struct worker *w, struct err *err)
@@ -30,7 +50,7 @@ enum err_code worker_connect(struct worker *w, struct err *err)
         return ERR_OK;
     if (conn_open(w->run->url, CONN_TARGET, "load", &w->conn, err))
         return err->code;
-    if (worker_zone(w->run, w->conn, err))
+    if (worker_zone(w->run, w->conn, err) || worker_peer(w, err))
         worker_disconnect(w);
     return err->code;
 }
@@ -46,7 +66,8 @@ static enum err_code worker_wait(struct worker *w, struct backoff *backoff, unsi
     if (tries >= TRIES_MAX)
         return err_wrap(err, "gave up after %u tries", tries);
     log_event(tries < LOAD_QUIET_TRIES ? LOG_DEBUG : LOG_WARN, "load.retry",
-              F_STR("file", w->chunk->path), F_U64("try", tries), F_STR("message", err->msg));
+              F_STR("file", w->chunk ? w->chunk->path : ""), F_U64("try", tries),
+              F_STR("message", err->msg));
     atomic_fetch_add_explicit(&w->run->retries, 1, memory_order_relaxed);
     /* A lock wait leaves the transaction alive: a COMMIT would keep a part of it. */
     if (w->conn && (!conn_usable(w->conn) || conn_execz(w->conn, "ROLLBACK", &ignored)))
@@ -59,21 +80,46 @@ static enum err_code worker_wait(struct worker *w, struct backoff *backoff, unsi
     return ERR_OK;
 }
 
-static enum err_code worker_claim(struct worker *w, struct err *err)
+/* Another process was stopped in a transaction that holds the chunk's row: it cannot commit any
+ * more once its connection is ended. */
+static enum err_code claim_over(struct worker *w, const struct chunk_view *seen, bool *taken,
+                                struct err *err)
 {
-    struct backoff backoff = {0};
+    const struct load_run *run = w->run;
+    struct err ignored = ERR_INIT;
+    enum err_code rc;
 
-    for (unsigned tries = 1;; tries++) {
-        enum err_code rc = worker_connect(w, err);
+    if (conn_execz(w->conn, "SET innodb_lock_wait_timeout=1", err))
+        return err->code;
+    rc = claim_take(w->conn, &run->state, seen, w->peer, &w->claim, taken, err);
+    if (rc && err->server_errno == ER_LOCK_WAIT_TIMEOUT)
+        peer_kill(w->conn, seen->conn, seen->peer);
+    if (!conn_usable(w->conn) ||
+        conn_execz(w->conn, "SET innodb_lock_wait_timeout=DEFAULT", &ignored))
+        worker_disconnect(w);
+    return rc;
+}
 
-        if (!rc)
-            rc = claim_take(w->conn, &w->run->state, w->chunk->id, &w->claim, err);
-        if (!rc)
-            break;
-        if (worker_wait(w, &backoff, tries, err))
-            return err->code;
+/* *taken false: others were faster, or the target has to be asked again. */
+static enum err_code worker_claim(struct worker *w, const struct chunk_view *seen, bool *taken,
+                                  struct err *err)
+{
+    const struct load_run *run = w->run;
+    struct backoff backoff = {.tries = w->tries};
+    enum err_code rc = worker_connect(w, err);
+
+    *taken = false;
+    if (!rc && seen->loader != 0 && seen->loader != run->state.token)
+        rc = claim_over(w, seen, taken, err);
+    else if (!rc)
+        rc = claim_take(w->conn, &run->state, seen, w->peer, &w->claim, taken, err);
+    if (rc) {
+        *taken = false;
+        return worker_wait(w, &backoff, ++w->tries, err);
     }
-    fault_point("load.claim");
+    w->tries = 0;
+    if (*taken)
+        fault_point("load.claim");
     return ERR_OK;
 }
 
@@ -82,7 +128,7 @@ static enum err_code worker_reclaim(struct worker *w, bool *done, struct err *er
 {
     const struct batch *b = &w->batch;
 
-    if (claim_take(w->conn, &w->run->state, w->chunk->id, &w->claim, err))
+    if (claim_again(w->conn, &w->run->state, w->peer, &w->claim, err))
         return err->code;
     *done = w->claim.rows_done == b->first_row + b->rows && w->claim.done == b->last;
     if (!*done && w->claim.rows_done != b->first_row)
@@ -153,6 +199,9 @@ static void worker_count(struct worker *w, uint64_t bytes)
     atomic_fetch_add_explicit(&w->table->rows, b->rows, memory_order_relaxed);
     atomic_fetch_add_explicit(&w->table->bytes, bytes, memory_order_relaxed);
     atomic_fetch_add_explicit(&run->rows_now, b->rows, memory_order_relaxed);
+    atomic_fetch_add_explicit(&run->bytes_now, bytes, memory_order_relaxed);
+    w->job->known_rows += b->rows;
+    w->job->known_bytes += bytes;
     atomic_fetch_add_explicit(&run->progress->rows, b->rows, memory_order_relaxed);
     atomic_fetch_add_explicit(&run->progress->bytes, bytes, memory_order_relaxed);
     if (!b->last)
@@ -217,30 +266,67 @@ static enum err_code worker_rows(struct worker *w, struct decoder *d, struct err
     return ERR_OK;
 }
 
-static enum err_code worker_chunk(struct worker *w, const struct load_chunk *job, struct err *err)
+/* Another loader has the chunk now, or one has stopped the load. */
+static enum err_code worker_lost(struct worker *w, struct err *err)
+{
+    struct err why = *err;
+
+    report_drop(&w->refusals);
+    worker_disconnect(w); /* whatever is open is rolled back */
+    err_clear(err);
+    if (worker_connect(w, err) || share_look(w->run, w->conn, err)) {
+        if (!err_info(err->code)->retryable)
+            return err->code;
+        err_clear(err); /* the lease's thread looks too */
+    }
+    log_event(LOG_WARN, "load.chunk-lost", F_STR("file", w->chunk->path),
+              F_STR("message", why.msg));
+    return ERR_OK;
+}
+
+static enum err_code worker_chunk(struct worker *w, size_t index, const struct chunk_view *seen,
+                                  struct err *err)
 {
     uint64_t start_us = clock_mono_us();
     struct decoder *d = NULL;
+    bool taken = false;
     enum err_code rc;
 
-    w->table = job->table;
-    w->chunk = job->chunk;
+    w->job = &w->run->chunks[index];
+    w->table = w->job->table;
+    w->chunk = w->job->chunk;
     w->probe = 0;
-    rc = worker_claim(w, err);
-    if (rc)
-        goto out;
-    if (w->claim.done) { /* since the plan was made; whose claim it was is fenced now */
-        atomic_fetch_add_explicit(&w->run->chunks_done, 1, memory_order_relaxed);
-        goto out;
+    rc = worker_claim(w, seen, &taken, err);
+    if (!rc && taken) {
+        claims_count_others(w->run, index, w->claim.rows_done, w->claim.raw_off, false);
+        rc = dump_open_chunk(w->run->dump, w->chunk, w->claim.raw_off, w->claim.rows_done, &d, err);
+        if (!rc)
+            rc = worker_rows(w, d, err);
+        decoder_free(d);
     }
-    rc = dump_open_chunk(w->run->dump, w->chunk, w->claim.raw_off, w->claim.rows_done, &d, err);
-    if (!rc)
-        rc = worker_rows(w, d, err);
-out:
-    decoder_free(d);
+    if (!taken || rc == ERR_LOAD_FENCED)
+        claims_put_back(w->run, index);
+    if (rc == ERR_LOAD_FENCED)
+        rc = worker_lost(w, err);
     atomic_fetch_add_explicit(&w->table->worker_us, clock_mono_us() - start_us,
                               memory_order_relaxed);
     return rc;
+}
+
+static enum err_code worker_next(struct worker *w, size_t *index, struct chunk_view *seen,
+                                 struct err *err)
+{
+    for (;;) {
+        struct backoff backoff = {.tries = w->tries};
+        enum err_code rc = worker_connect(w, err);
+
+        if (!rc)
+            rc = claims_next(w->run, w->conn, index, seen, err);
+        if (!rc)
+            return ERR_OK;
+        if (worker_wait(w, &backoff, ++w->tries, err))
+            return err->code;
+    }
 }
 
 enum err_code worker_main(void *ctx, unsigned number, struct err *err)
@@ -253,11 +339,13 @@ enum err_code worker_main(void *ctx, unsigned number, struct err *err)
     conn_thread_init();
     batch_init(&w.batch, run->batch_bytes, run->batch_rows);
     while (!rc && !load_stopped(run)) {
-        size_t i = atomic_fetch_add_explicit(&run->next, 1, memory_order_relaxed);
+        struct chunk_view seen;
+        size_t index;
 
-        if (i >= run->chunk_count)
+        rc = worker_next(&w, &index, &seen, err);
+        if (rc || index == run->chunk_count)
             break;
-        rc = worker_chunk(&w, &run->chunks[i], err);
+        rc = worker_chunk(&w, index, &seen, err);
     }
     worker_disconnect(&w);
     report_drop(&w.refusals);

@@ -1,13 +1,14 @@
 /* Taking a chunk, and the fence at the begin of each transaction.
  *
- * Why two statements are enough: job and chunk are read in one snapshot. If the job was ours in it,
- * whoever takes the job later reads the chunk later too, so one of the two compare-and-sets fails.
- * And since `seq` is compared as well, no progress was committed between reading and taking, and
- * none by an older token can be committed afterwards: the old UPDATE no longer matches, or meets a
- * write conflict. */
+ * Why one compare-and-set is enough: a chunk is taken only if its token and its `seq` are those
+ * that were seen. So nobody else has taken it since, no progress was committed between reading and
+ * taking, and none by an older token can be committed afterwards: the old UPDATE no longer matches,
+ * or meets a write conflict. Whose lease has ended is decided by clocks, and so may be wrong; it
+ * then costs work, and no more. */
 #include "common/target/state.h"
 
 #include "common/mysql/ident.h"
+#include "common/target/loaders.h"
 #include "common/target/target_inner.h"
 
 #include <inttypes.h>
@@ -28,50 +29,62 @@ enum err_code token_new(uint64_t *token, struct err *err)
     return ERR_OK;
 }
 
-struct claim_row {
-    bool found;
-    uint64_t token, seq, rows_done, raw_off, done, job_token;
-    struct chunk_counts counts;
+/* ---- looking ---- */
+
+struct looking {
+    const struct state *s;
+    claim_look_fn *fn;
+    void *ctx;
 };
 
-static enum err_code claim_row(void *ctx, const struct row *row, struct err *err)
+static enum err_code look_row(void *ctx, const struct row *row, struct err *err)
 {
-    struct claim_row *r = ctx;
+    const struct looking *look = ctx;
+    struct chunk_view v = {0};
+    uint64_t done = 0, lives = 0;
 
-    if (state_cell_u64(row, 0, &r->token, err) || state_cell_u64(row, 1, &r->seq, err) ||
-        state_cell_u64(row, 2, &r->rows_done, err) || state_cell_u64(row, 3, &r->raw_off, err) ||
-        state_cell_u64(row, 4, &r->done, err) || state_cell_u64(row, 5, &r->job_token, err) ||
-        state_cell_counts(row, 6, &r->counts, err))
+    if (state_cell_u64(row, 0, &v.chunk, err) || state_cell_u64(row, 1, &v.token, err) ||
+        state_cell_u64(row, 2, &v.seq, err) || state_cell_u64(row, 3, &v.rows_done, err) ||
+        state_cell_u64(row, 4, &v.raw_off, err) || state_cell_u64(row, 5, &done, err) ||
+        state_cell_counts(row, 6, &v.counts, err) || state_cell_u64(row, 11, &v.loader, err) ||
+        state_cell_u64(row, 12, &v.conn, err) || state_cell_u64(row, 14, &lives, err))
         return err->code;
-    r->found = true;
-    return ERR_OK;
+    state_cell_text(row, 13, v.peer, sizeof v.peer);
+    v.done = done != 0;
+    v.held = lives && v.loader != look->s->token;
+    return look->fn(look->ctx, &v, err);
 }
 
-static enum err_code claim_read(struct conn *c, const struct state *s, uint64_t chunk,
-                                struct claim_row *r, struct err *err)
+enum err_code claim_look(struct conn *c, const struct state *s, const uint64_t *chunks,
+                         size_t count, claim_look_fn *fn, void *ctx, struct err *err)
 {
+    struct looking look = {s, fn, ctx};
     struct strbuf sql = {0};
     enum err_code rc;
 
-    strbuf_addstr(&sql, "SELECT c.token,c.seq,c.rows_done,c.raw_off,c.state,j.token,"
-                        "c.added,c.identical,c.ignored,c.replaced,c.skipped FROM ");
+    if (count == 0)
+        return ERR_OK;
+    strbuf_addstr(&sql, "SELECT c.chunk,c.token,c.seq,c.rows_done,c.raw_off,c.state,c.added,"
+                        "c.identical,c.ignored,c.replaced,c.skipped,c.loader,c.conn,c.peer,"
+                        "COALESCE(" LOADER_LIVES ",0) FROM ");
     state_add_name(&sql, s, "chunk");
-    strbuf_addstr(&sql, " c JOIN ");
-    state_add_name(&sql, s, "job");
-    strbuf_addf(&sql, " j ON j.job=c.job WHERE c.job=%" PRIu64 " AND c.chunk=%" PRIu64, s->job,
-                chunk);
-    *r = (struct claim_row){0};
-    rc = state_query(c, &sql, claim_row, r, err);
+    strbuf_addstr(&sql, " c LEFT JOIN ");
+    state_add_name(&sql, s, "loader");
+    strbuf_addf(&sql,
+                " l ON l.job=c.job AND l.loader=c.loader WHERE c.job=%" PRIu64 " AND c.chunk IN (",
+                s->job);
+    for (size_t i = 0; i < count; i++)
+        strbuf_addf(&sql, "%s%" PRIu64, i ? "," : "", chunks[i]);
+    strbuf_addch(&sql, ')');
+    rc = state_query(c, &sql, look_row, &look, err);
     strbuf_release(&sql);
-    if (!rc && !r->found)
-        return err_set(err, ERR_LOAD_STATE,
-                       "chunk %" PRIu64 " of job %" PRIu64 " has no progress row in `%s`", chunk,
-                       s->job, s->schema);
     return rc;
 }
 
-static enum err_code claim_set(struct conn *c, const struct state *s, const struct claim *claim,
-                               const struct claim_row *r, bool *taken, struct err *err)
+/* ---- taking ---- */
+
+static enum err_code claim_set(struct conn *c, const struct state *s, const struct chunk_view *seen,
+                               uint64_t token, const char *peer, bool *taken, struct err *err)
 {
     struct strbuf sql = {0};
     uint64_t affected = 0;
@@ -79,11 +92,16 @@ static enum err_code claim_set(struct conn *c, const struct state *s, const stru
 
     strbuf_addstr(&sql, "UPDATE ");
     state_add_name(&sql, s, "chunk");
-    strbuf_addf(&sql, " SET token=%" PRIu64 ",seq=seq+1,owner=", claim->token);
+    strbuf_addf(&sql,
+                " SET token=%" PRIu64 ",seq=seq+1,loader=%" PRIu64 ",conn=%" PRIu64 ",peer=", token,
+                s->token, conn_id(c));
+    strbuf_add_quotedz(&sql, peer);
+    strbuf_addstr(&sql, ",owner=");
     strbuf_add_quotedz(&sql, s->owner);
-    strbuf_addf(
-        &sql, " WHERE job=%" PRIu64 " AND chunk=%" PRIu64 " AND token=%" PRIu64 " AND seq=%" PRIu64,
-        s->job, claim->chunk, r->token, r->seq);
+    strbuf_addf(&sql,
+                " WHERE job=%" PRIu64 " AND chunk=%" PRIu64 " AND token=%" PRIu64
+                " AND seq=%" PRIu64 " AND state=0",
+                s->job, seen->chunk, seen->token, seen->seq);
     rc = conn_exec(c, sql.str, sql.len, &affected, err);
     strbuf_release(&sql);
     if (!rc)
@@ -91,32 +109,62 @@ static enum err_code claim_set(struct conn *c, const struct state *s, const stru
     return rc;
 }
 
-enum err_code claim_take(struct conn *c, const struct state *s, uint64_t chunk, struct claim *claim,
-                         struct err *err)
+static void claim_fill(struct claim *claim, const struct chunk_view *seen, uint64_t token)
 {
-    struct claim fresh = {.chunk = chunk};
-    struct claim_row r;
-    bool taken = false;
+    *claim = (struct claim){.chunk = seen->chunk,
+                            .token = token,
+                            .rows_done = seen->rows_done,
+                            .raw_off = seen->raw_off,
+                            .counts = seen->counts,
+                            .done = seen->done};
+}
 
-    if (token_new(&fresh.token, err))
+enum err_code claim_take(struct conn *c, const struct state *s, const struct chunk_view *seen,
+                         const char *peer, struct claim *claim, bool *taken, struct err *err)
+{
+    uint64_t token = 0;
+
+    if (token_new(&token, err) || claim_set(c, s, seen, token, peer, taken, err))
         return err->code;
-    for (unsigned i = 0; !taken; i++) {
-        if (i == CLAIM_TRIES)
-            return err_set(err, ERR_SERVER_BUSY, "others keep taking chunk %" PRIu64, chunk);
-        if (claim_read(c, s, chunk, &r, err))
-            return err->code;
-        if (r.job_token != s->token)
-            return err_set(err, ERR_LOAD_FENCED,
-                           "another process has taken job %" PRIu64 " in `%s`", s->job, s->schema);
-        if (claim_set(c, s, &fresh, &r, &taken, err))
-            return err->code;
-    }
-    fresh.rows_done = r.rows_done;
-    fresh.raw_off = r.raw_off;
-    fresh.counts = r.counts;
-    fresh.done = r.done != 0;
-    *claim = fresh;
+    if (*taken)
+        claim_fill(claim, seen, token);
     return ERR_OK;
+}
+
+static enum err_code again_seen(void *ctx, const struct chunk_view *v, struct err *err)
+{
+    (void)err;
+    *(struct chunk_view *)ctx = *v;
+    return ERR_OK;
+}
+
+enum err_code claim_again(struct conn *c, const struct state *s, const char *peer,
+                          struct claim *claim, struct err *err)
+{
+    for (unsigned i = 0; i < CLAIM_TRIES; i++) {
+        struct chunk_view seen = {0};
+        const uint64_t before = claim->tried;
+        bool taken = false;
+
+        if (claim_look(c, s, &claim->chunk, 1, again_seen, &seen, err))
+            return err->code;
+        if (seen.token == 0 || (seen.token != claim->token && seen.token != before))
+            return err_set(err, ERR_LOAD_FENCED, "another process has taken chunk %" PRIu64 " over",
+                           claim->chunk);
+        if (seen.done) { /* by the transaction whose answer was lost: nothing is left to fence */
+            claim_fill(claim, &seen, seen.token);
+            return ERR_OK;
+        }
+        claim->token = seen.token;
+        if (token_new(&claim->tried, err) ||
+            claim_set(c, s, &seen, claim->tried, peer, &taken, err))
+            return err->code;
+        if (taken) {
+            claim_fill(claim, &seen, claim->tried);
+            return ERR_OK;
+        }
+    }
+    return err_set(err, ERR_SERVER_BUSY, "others keep taking chunk %" PRIu64, claim->chunk);
 }
 
 static void claim_where(const struct state *s, const struct claim *claim, struct strbuf *sql)

@@ -11,9 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STATE_FORMAT 2       /* of the tables; a newer one is refused */
+#define STATE_FORMAT 3       /* of the tables; a newer one is refused */
 #define ROWS_A_STATEMENT 500 /* of chunk and tbl */
-#define TAKE_TRIES 100       /* compare-and-set against others that do the same */
 
 static const char *const job_words[] = {"new", "schema done", "rows done", "done"};
 static const char *const origin_words[] = {"found",    "creating", "created",
@@ -33,6 +32,8 @@ static const struct {
      "state VARCHAR(16) NOT NULL,"
      "token BIGINT UNSIGNED NOT NULL,"
      "seq BIGINT UNSIGNED NOT NULL,"
+     "stopped VARCHAR(64) NOT NULL,"
+     "stopped_by VARCHAR(128) NOT NULL,"
      "owner VARCHAR(128) NOT NULL,"
      "options LONGTEXT NOT NULL,"
      "created_at DATETIME NOT NULL,"
@@ -53,8 +54,31 @@ static const struct {
      "ignored BIGINT UNSIGNED NOT NULL,"
      "replaced BIGINT UNSIGNED NOT NULL,"
      "skipped BIGINT UNSIGNED NOT NULL,"
+     "loader BIGINT UNSIGNED NOT NULL,"
+     "conn BIGINT UNSIGNED NOT NULL,"
+     "peer VARCHAR(128) NOT NULL,"
      "owner VARCHAR(128) NOT NULL,"
      "PRIMARY KEY (job, chunk) /*T![clustered_index] CLUSTERED */"},
+    {"loader",
+     "job BIGINT UNSIGNED NOT NULL,"
+     "loader BIGINT UNSIGNED NOT NULL,"
+     "state VARCHAR(16) NOT NULL,"
+     "stage INT NOT NULL,"
+     "alone TINYINT NOT NULL,"
+     "beats BIGINT UNSIGNED NOT NULL,"
+     "beat DATETIME(6) NOT NULL,"
+     "lease_us BIGINT UNSIGNED NOT NULL,"
+     "owner VARCHAR(128) NOT NULL,"
+     "process TEXT NOT NULL,"
+     "options LONGTEXT NOT NULL,"
+     "conn BIGINT UNSIGNED NOT NULL,"
+     "peer VARCHAR(128) NOT NULL,"
+     "threads INT UNSIGNED NOT NULL,"
+     "rows_done BIGINT UNSIGNED NOT NULL,"
+     "bytes_done BIGINT UNSIGNED NOT NULL,"
+     "row_rate BIGINT UNSIGNED NOT NULL,"
+     "started_at DATETIME(6) NOT NULL,"
+     "PRIMARY KEY (job, loader) /*T![clustered_index] CLUSTERED */"},
     {"tbl",
      "job BIGINT UNSIGNED NOT NULL,"
      "tbl BIGINT UNSIGNED NOT NULL,"
@@ -207,8 +231,8 @@ static enum err_code state_layout(struct conn *c, const struct state *s, struct 
     strbuf_addstr(&sql, " AND table_name IN ('job','chunk'))-(SELECT COUNT(*) FROM "
                         "information_schema.columns WHERE table_schema=");
     strbuf_add_quotedz(&sql, s->schema);
-    strbuf_addstr(&sql, " AND ((table_name='job' AND column_name='purpose') OR "
-                        "(table_name='chunk' AND column_name='added')))");
+    strbuf_addstr(&sql, " AND ((table_name='job' AND column_name='stopped') OR "
+                        "(table_name='chunk' AND column_name='loader')))");
     rc = state_query(c, &sql, count_row, &old, err);
     strbuf_release(&sql);
     if (!rc && old)
@@ -255,15 +279,15 @@ static enum err_code job_insert(struct conn *c, const struct state *s, const str
     strbuf_addstr(&sql, "INSERT IGNORE INTO ");
     state_add_name(&sql, s, "job");
     strbuf_addf(&sql,
-                " (format,dump_uuid,renames,renames_sha256,purpose,state,token,seq,owner,options,"
-                "created_at) VALUES (%d,",
+                " (format,dump_uuid,renames,renames_sha256,purpose,state,token,seq,stopped,"
+                "stopped_by,owner,options,created_at) VALUES (%d,",
                 STATE_FORMAT);
     strbuf_add_quotedz(&sql, p->dump_uuid);
     strbuf_addch(&sql, ',');
     strbuf_add_quotedz(&sql, p->renames);
     strbuf_addstr(&sql, ",SHA2(");
     strbuf_add_quotedz(&sql, p->renames);
-    strbuf_addf(&sql, ",256),'%s','%s',0,0,'',", purpose_word(p), job_words[JOB_NEW]);
+    strbuf_addf(&sql, ",256),'%s','%s',0,0,'','','',", purpose_word(p), job_words[JOB_NEW]);
     strbuf_add_quotedz(&sql, p->options ? p->options : "");
     strbuf_addstr(&sql, ",UTC_TIMESTAMP())");
     rc = conn_exec(c, sql.str, sql.len, &affected, err);
@@ -271,6 +295,27 @@ static enum err_code job_insert(struct conn *c, const struct state *s, const str
     if (!rc)
         *made = affected == 1;
     return rc;
+}
+
+void state_cell_text(const struct row *row, unsigned i, char *out, size_t size)
+{
+    const size_t have = i < row->count && row->cell[i] ? row->len[i] : 0;
+    const size_t len = have < size ? have : size - 1;
+
+    if (len)
+        memcpy(out, row->cell[i], len);
+    out[len] = '\0';
+}
+
+bool state_cell_job(const struct row *row, unsigned i, enum job_state *out)
+{
+    for (unsigned k = 0; row->cell[i] && k <= JOB_DONE; k++)
+        if (row->len[i] == strlen(job_words[k]) &&
+            memcmp(row->cell[i], job_words[k], row->len[i]) == 0) {
+            *out = (enum job_state)k;
+            return true;
+        }
+    return false;
 }
 
 struct job_row {
@@ -287,12 +332,7 @@ static enum err_code job_row(void *ctx, const struct row *row, struct err *err)
     if (state_cell_u64(row, 0, &j->job, err) || state_cell_u64(row, 1, &j->token, err) ||
         state_cell_u64(row, 2, &j->seq, err) || state_cell_u64(row, 3, &j->format, err))
         return err->code;
-    for (unsigned i = 0; row->cell[4] && i <= JOB_DONE; i++)
-        if (row->len[4] == strlen(job_words[i]) &&
-            memcmp(row->cell[4], job_words[i], row->len[4]) == 0) {
-            j->state = (enum job_state)i;
-            known = true;
-        }
+    known = state_cell_job(row, 4, &j->state);
     if (j->format != STATE_FORMAT || !known)
         return err_set(err, ERR_LOAD_STATE,
                        "the load's state on the target has format %" PRIu64
@@ -323,27 +363,6 @@ static enum err_code job_read(struct conn *c, const struct state *s, const struc
     return rc;
 }
 
-/* Compare-and-set of the job's token. *taken false: somebody else was faster. */
-static enum err_code job_take(struct conn *c, const struct state *s, const struct job_row *j,
-                              bool *taken, struct err *err)
-{
-    struct strbuf sql = {0};
-    uint64_t affected = 0;
-    enum err_code rc;
-
-    strbuf_addstr(&sql, "UPDATE ");
-    state_add_name(&sql, s, "job");
-    strbuf_addf(&sql, " SET token=%" PRIu64 ",seq=seq+1,owner=", s->token);
-    strbuf_add_quotedz(&sql, s->owner);
-    strbuf_addf(&sql, " WHERE job=%" PRIu64 " AND token=%" PRIu64 " AND seq=%" PRIu64, j->job,
-                j->token, j->seq);
-    rc = conn_exec(c, sql.str, sql.len, &affected, err);
-    strbuf_release(&sql);
-    if (!rc)
-        *taken = affected == 1;
-    return rc;
-}
-
 static enum err_code state_init(const struct state_params *p, struct state *s, struct err *err)
 {
     const char *schema = p->schema ? p->schema : STATE_SCHEMA_DEFAULT;
@@ -364,29 +383,32 @@ enum err_code state_open(struct conn *c, const struct state_params *p, struct st
                          struct job_info *info, struct err *err)
 {
     struct job_row job;
-    bool exists = false, made = false, taken = false;
+    bool exists = false, made = false;
 
     if (state_init(p, s, err) || state_exists(c, s, &exists, err) || state_layout(c, s, err))
         return err->code;
     if (!exists && state_create(c, s, err))
         return err_wrap(err, "making the load's state in `%s`", s->schema);
-    if (job_insert(c, s, p, &made, err))
+    if (job_insert(c, s, p, &made, err) || job_read(c, s, p, &job, err))
         return err->code;
-    for (unsigned i = 0; !taken; i++) {
-        if (i == TAKE_TRIES)
-            return err_set(err, ERR_SERVER_BUSY, "others keep taking this load");
-        if (job_read(c, s, p, &job, err))
-            return err->code;
-        if (p->only_new && !made && job.token != 0)
-            return err_set(err, ERR_LOAD_STATE,
-                           "this dump's load has begun before (job %" PRIu64 " in `%s`)", job.job,
-                           s->schema);
-        if (job_take(c, s, &job, &taken, err))
-            return err->code;
-    }
+    if (p->only_new && !made && job.token != 0)
+        return err_set(err, ERR_LOAD_STATE,
+                       "this dump's load has begun before (job %" PRIu64 " in `%s`)", job.job,
+                       s->schema);
     s->job = job.job;
-    /* Who made the row may be overtaken before taking it. */
-    *info = (struct job_info){.state = job.state, .resumed = !made || job.token != 0};
+    *info = (struct job_info){.state = job.state, .resumed = job.token != 0};
+    return ERR_OK;
+}
+
+enum err_code state_look(struct conn *c, const char *schema, struct state *s, struct err *err)
+{
+    const struct state_params p = {.schema = schema};
+    bool exists = false;
+
+    if (state_init(&p, s, err) || state_layout(c, s, err) || state_exists(c, s, &exists, err))
+        return err->code;
+    if (!exists)
+        return err_set(err, ERR_LOAD_STATE, "there is no state of a load in `%s`", s->schema);
     return ERR_OK;
 }
 
@@ -427,7 +449,7 @@ enum err_code state_find(struct conn *c, const char *schema, const char *dump_uu
 
 static enum err_code state_fenced(const struct state *s, struct err *err)
 {
-    return err_set(err, ERR_LOAD_FENCED, "another process has taken job %" PRIu64 " in `%s`",
+    return err_set(err, ERR_LOAD_FENCED, "another process leads job %" PRIu64 " in `%s` now",
                    s->job, s->schema);
 }
 
@@ -478,14 +500,15 @@ enum err_code state_add_chunks(struct conn *c, const struct state *s,
         if (sql.len == 0) {
             strbuf_addstr(&sql, "INSERT IGNORE INTO ");
             state_add_name(&sql, s, "chunk");
-            strbuf_addstr(&sql, " (job,chunk,tbl,token,seq,state,rows_done,raw_off,added,"
-                                "identical,ignored,replaced,skipped,owner) VALUES ");
+            strbuf_addstr(&sql,
+                          " (job,chunk,tbl,token,seq,state,rows_done,raw_off,added,"
+                          "identical,ignored,replaced,skipped,loader,conn,peer,owner) VALUES ");
         } else {
             strbuf_addch(&sql, ',');
         }
         strbuf_addf(&sql,
                     "(%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",0,0,%d,%" PRIu64 ",%" PRIu64 ",%" PRId64
-                    ",0,0,0,0,'')",
+                    ",0,0,0,0,0,0,'','')",
                     s->job, k->chunk, k->table, k->done ? 1 : 0, k->rows_done, k->raw_off,
                     k->counts.added);
         if (i + 1 == count || (i + 1) % ROWS_A_STATEMENT == 0) {

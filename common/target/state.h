@@ -5,10 +5,16 @@
  * Whoever takes a chunk over rewrites the token first, so a process that was thought dead commits
  * nothing any more. Also after a lost answer to COMMIT: rewrite the token, then read.
  *
- *   job   (job PK, format, dump_uuid, renames, renames_sha256, purpose, state, token, seq, owner,
- *          options, created_at, finished_at, UNIQUE (dump_uuid, renames_sha256, purpose))
+ * Several processes, on any machines, share a job (loaders.h): each has a row in `loader`, whose
+ * number (state.token) its chunks bear. One of them leads: its number is the job's token, and what
+ * is to be done once (definitions, the closing steps, the job's state) is done by it alone.
+ *
+ *   job   (job PK, format, dump_uuid, renames, renames_sha256, purpose, state, token, seq, stopped,
+ *          stopped_by, owner, options, created_at, finished_at,
+ *          UNIQUE (dump_uuid, renames_sha256, purpose))
  *   chunk (job, chunk, tbl, token, seq, state, rows_done, raw_off, added, identical, ignored,
- *          replaced, skipped, owner, PK (job, chunk))
+ *          replaced, skipped, loader, conn, peer, owner, PK (job, chunk))
+ *   loader: loaders.h
  *   tbl   (job, tbl, db_name, name, state, target_id, PK (job, tbl))
  *   conflict, conflict_more: conflict.h
  *   ddl   (steps.h)
@@ -24,18 +30,19 @@
 #include "common/mysql/conn.h"
 
 #define STATE_SCHEMA_DEFAULT "ferry_meta"
+#define STATE_PEER_MAX 128
 
 struct state {       /* which job, where; read-only after state_open: any thread */
     char schema[65]; /* "ferry_meta" */
     uint64_t job;
-    uint64_t token;  /* this process's, of the job */
+    uint64_t token;  /* this process's number; the job's token while it leads */
     char owner[128]; /* host, pid: for people */
 };
 
 enum job_state { JOB_NEW, JOB_SCHEMA_DONE, JOB_ROWS_DONE, JOB_DONE };
 struct job_info {
     enum job_state state;
-    bool resumed; /* an earlier run has been here */
+    bool resumed; /* an earlier run has led */
 };
 struct state_params {
     const char *schema; /* NULL: ferry_meta */
@@ -43,22 +50,25 @@ struct state_params {
     const char *renames; /* canonical text; "" for none */
     const char *options; /* JSON for people */
     bool check;          /* --check-conflicts: a job of its own, which writes no row */
-    bool only_new;       /* an earlier run is ERR_LOAD_STATE, and its job is not taken */
+    bool only_new;       /* an earlier run is ERR_LOAD_STATE */
 };
-/* Creates schema and tables where missing, finds or makes the job, and takes it: the job's token is
- * rewritten, so that an older process of the same job fails at its next claim (ERR_LOAD_FENCED
- * there). Safe against other processes that do the same at the same time: the last one has it. */
+/* Creates schema and tables where missing, and finds or makes the job. Nobody is disturbed: to have
+ * a part in it is loaders_join's, to lead it lead_take's (loaders.h). */
 MUST_CHECK enum err_code state_open(struct conn *c, const struct state_params *p, struct state *s,
                                     struct job_info *info, struct err *err);
 /* Finds a load's job without taking it: of this dump (NULL: any) or of this number (0: any); among
  * several the latest load. Nothing is written. ERR_LOAD_STATE: there is none. */
 MUST_CHECK enum err_code state_find(struct conn *c, const char *schema, const char *dump_uuid,
                                     uint64_t job, struct state *s, struct err *err);
+/* The schema of a state, for who only looks; no job is chosen. ERR_LOAD_STATE: there is none, or it
+ * is another version's. */
+MUST_CHECK enum err_code state_look(struct conn *c, const char *schema, struct state *s,
+                                    struct err *err);
 /* ERR_LOAD_STATE names an unfinished job of the same dump under other renames: said by mistake, it
  * would bring the rows a second time, under other names. */
 MUST_CHECK enum err_code state_other_renames(struct conn *c, const struct state_params *p,
                                              struct err *err);
-/* ERR_LOAD_FENCED when another process has taken the job. */
+/* ERR_LOAD_FENCED when this process does not lead the job. */
 MUST_CHECK enum err_code state_check(struct conn *c, const struct state *s, struct err *err);
 /* Fenced by the job's token: ERR_LOAD_FENCED. */
 MUST_CHECK enum err_code state_set_job(struct conn *c, const struct state *s, enum job_state state,
@@ -101,18 +111,40 @@ typedef enum err_code state_chunk_fn(void *ctx, const struct chunk_state *chunk,
 MUST_CHECK enum err_code state_read_chunks(struct conn *c, const struct state *s,
                                            state_chunk_fn *fn, void *ctx, struct err *err);
 
+struct chunk_view { /* a chunk's row, as it was when it was read */
+    uint64_t chunk;
+    uint64_t token, seq;
+    uint64_t rows_done, raw_off;
+    struct chunk_counts counts;
+    bool done;
+    uint64_t loader;           /* whose it is; 0: nobody's yet */
+    bool held;                 /* that one lives, and is another process */
+    uint64_t conn;             /* over which connection of the server it was taken, */
+    char peer[STATE_PEER_MAX]; /* and where that comes from */
+};
+typedef enum err_code claim_look_fn(void *ctx, const struct chunk_view *, struct err *err);
+/* The rows of these chunks, in any order, read at one time. One that is not there is left out. */
+MUST_CHECK enum err_code claim_look(struct conn *c, const struct state *s, const uint64_t *chunks,
+                                    size_t count, claim_look_fn *fn, void *ctx, struct err *err);
+
 struct claim { /* one worker's right to write one chunk */
     uint64_t chunk;
     uint64_t token;
+    uint64_t tried; /* put in its place by a claim_again whose answer may have been lost */
     uint64_t rows_done, raw_off;
     struct chunk_counts counts;
     bool done;
 };
-/* Takes the chunk, whoever had it, by a new token (compare-and-set), checks that the job is still
- * ours (ERR_LOAD_FENCED), and reads how far it is. Also the way back after a lost answer to COMMIT:
- * what has not been committed by then never will be. */
-MUST_CHECK enum err_code claim_take(struct conn *c, const struct state *s, uint64_t chunk,
-                                    struct claim *claim, struct err *err);
+/* Takes a chunk that nobody holds, by a new token, if its row is still as it was seen. *taken
+ * false: it is not, look again. After an error too it has to be looked at again. `peer`: where the
+ * server sees `c` come from ("": not known), for who has to take the chunk over. */
+MUST_CHECK enum err_code claim_take(struct conn *c, const struct state *s,
+                                    const struct chunk_view *seen, const char *peer,
+                                    struct claim *claim, bool *taken, struct err *err);
+/* The way back after a lost answer to COMMIT: a new token, and how far the chunk is. What has not
+ * been committed by then never will be. ERR_LOAD_FENCED: another process has taken it. */
+MUST_CHECK enum err_code claim_again(struct conn *c, const struct state *s, const char *peer,
+                                     struct claim *claim, struct err *err);
 struct claim_progress { /* how far the chunk is when the transaction is committed */
     uint64_t rows_done, raw_off;
     struct chunk_counts counts; /* all of the chunk's, not this transaction's */

@@ -10,6 +10,15 @@ MUST_CHECK enum err_code token_new(uint64_t *token, struct err *err);
 /* The cell as an unsigned number; ERR_LOAD_STATE if it is none. */
 MUST_CHECK enum err_code state_cell_u64(const struct row *row, unsigned i, uint64_t *out,
                                         struct err *err);
+/* false: no word of a job's state. */
+bool state_cell_job(const struct row *row, unsigned i, enum job_state *out);
+/* The cell's text, cut to `size` - 1 bytes; "" for NULL. */
+void state_cell_text(const struct row *row, unsigned i, char *out, size_t size);
+/* Whether the loader `l` (of the table of that name) lives, by the target's clock; NULL without a
+ * row. */
+#define LOADER_LIVES                                                                               \
+    "(l.state IN ('joining','live') AND "                                                          \
+    "TIMESTAMPDIFF(MICROSECOND,l.beat,UTC_TIMESTAMP(6))<l.lease_us)"
 /* Five cells from the i-th: the counts of a chunk, in the struct's order. */
 MUST_CHECK enum err_code state_cell_counts(const struct row *row, unsigned i,
                                            struct chunk_counts *out, struct err *err);

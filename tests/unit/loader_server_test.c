@@ -3,7 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
-#include "common/target/state.h"
+#include "common/target/loaders.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -323,6 +323,42 @@ struct fence {
     uint64_t affected[3]; /* of BEGIN, UPDATE, LOAD */
 };
 
+static enum err_code steal_seen(void *ctx, const struct chunk_view *v, struct err *err)
+{
+    (void)err;
+    *(struct chunk_view *)ctx = *v;
+    return ERR_OK;
+}
+
+/* Takes chunk 7, whoever has it: nobody has joined, so nobody lives. */
+static void steal(struct conn *c, const struct state *s, struct claim *claim)
+{
+    const uint64_t chunk = 7;
+    struct chunk_view seen = {0};
+    struct err err = ERR_INIT;
+    bool taken = false;
+
+    OK(claim_look(c, s, &chunk, 1, steal_seen, &seen, &err));
+    assert_false(seen.held);
+    OK(claim_take(c, s, &seen, "", claim, &taken, &err));
+    assert_true(taken);
+    OK(claim_take(c, s, &seen, "", claim, &taken, &err)); /* as it was seen it is no more */
+    assert_false(taken);
+}
+
+static void lead(struct conn *c, const struct state *s)
+{
+    struct job_look look;
+    struct err err = ERR_INIT;
+    bool taken = false;
+
+    OK(job_look(c, s, &look, &err));
+    assert_false(look.lead_lives);
+    OK(lead_take(c, s, &look, &taken, &err));
+    assert_true(taken);
+    lead_unlock(c, s);
+}
+
 static void fence_open(struct bench *b, struct fence *f)
 {
     const struct state_params p = {.schema = META, .dump_uuid = "fence", .renames = ""};
@@ -331,7 +367,8 @@ static void fence_open(struct bench *b, struct fence *f)
 
     OK(state_open(b->c, &p, &f->state, &f->info, &err));
     OK(state_add_chunks(b->c, &f->state, &chunk, 1, &err));
-    OK(claim_take(b->c, &f->state, 7, &f->mine, &err));
+    lead(b->c, &f->state);
+    steal(b->c, &f->state, &f->mine);
     OK(conn_execz(b->c, "CREATE DATABASE IF NOT EXISTS " DB, &err));
     OK(conn_execz(b->c, "CREATE TABLE IF NOT EXISTS " DB ".f (a int)", &err));
 }
@@ -368,7 +405,7 @@ static void a_lost_fence_commits_nothing(void **state)
     OK(conn_open(&b->url, CONN_TARGET, "thief", &thief, &err));
 
     /* before the transaction: the UPDATE matches nothing, though a COMMIT would succeed */
-    OK(claim_take(thief, &f.state, 7, &stolen, &err));
+    steal(thief, &f.state, &stolen);
     OK(fence_load(b, &f, &info, &err));
     assert_true(f.affected[1] == 0 && info.affected == 2);
     OK(conn_execz(b->c, "ROLLBACK", &err));
@@ -378,7 +415,7 @@ static void a_lost_fence_commits_nothing(void **state)
         f.mine = stolen;
         OK(fence_load(b, &f, &info, &err));
         assert_true(f.affected[1] == 1);
-        OK(claim_take(thief, &f.state, 7, &stolen, &err));
+        steal(thief, &f.state, &stolen);
         assert_true(stolen.rows_done == 0);
         assert_int_equal(conn_execz(b->c, "COMMIT", &err), ERR_SERVER_BUSY);
         assert_int_equal(err.server_errno, 9007);
@@ -389,18 +426,19 @@ static void a_lost_fence_commits_nothing(void **state)
     f.mine = stolen;
     OK(fence_load(b, &f, &info, &err));
     OK(conn_execz(b->c, "COMMIT", &err));
-    OK(claim_take(thief, &f.state, 7, &stolen, &err));
+    steal(thief, &f.state, &stolen);
     assert_true(stolen.rows_done == 2 && stolen.raw_off == 4);
     conn_close(thief);
 }
 
-static void a_newer_process_fences_the_job(void **state)
+static void a_newer_leader_fences_the_job(void **state)
 {
     NEEDS_SERVER(state, b)
     const struct state_params p = {.schema = META, .dump_uuid = "fence", .renames = ""};
     struct job_info info;
     struct state newer;
     struct fence f;
+    struct claim stolen;
     struct err err = ERR_INIT;
 
     fence_open(b, &f);
@@ -408,11 +446,73 @@ static void a_newer_process_fences_the_job(void **state)
     OK(state_check(b->c, &f.state, &err));
     OK(state_open(b->c, &p, &newer, &info, &err));
     assert_true(info.resumed && newer.job == f.state.job && newer.token != f.state.token);
+    OK(state_check(b->c, &f.state, &err)); /* nobody is disturbed yet */
+    assert_int_equal(state_check(b->c, &newer, &err), ERR_LOAD_FENCED);
+    lead(b->c, &newer);
     assert_int_equal(state_check(b->c, &f.state, &err), ERR_LOAD_FENCED);
-    assert_int_equal(claim_take(b->c, &f.state, 7, &f.mine, &err), ERR_LOAD_FENCED);
     assert_int_equal(state_set_job(b->c, &f.state, JOB_DONE, &err), ERR_LOAD_FENCED);
     OK(state_set_job(b->c, &newer, JOB_ROWS_DONE, &err));
     OK(state_set_job(b->c, &newer, JOB_ROWS_DONE, &err)); /* equal values are changed too */
+
+    steal(b->c, &newer, &stolen);
+    assert_int_equal(claim_again(b->c, &f.state, "", &f.mine, &err), ERR_LOAD_FENCED);
+    f.mine = stolen;
+    OK(claim_again(b->c, &newer, "", &stolen, &err));
+    assert_true(stolen.token != f.mine.token);
+}
+
+/* Who has joined is not robbed while it lives; two with different options never both get in. */
+static void loaders_keep_their_chunks(void **state)
+{
+    NEEDS_SERVER(state, b)
+    const struct state_params p = {.schema = META, .dump_uuid = "joined", .renames = ""};
+    const struct chunk_state chunk = {.chunk = 7, .table = 1};
+    const struct cancel never = {false};
+    struct loaders_join join = {
+        .options = "{\"x\":1}", .lease_us = 1000000, .threads = 1, .cancel = &never};
+    const uint64_t id = 7;
+    struct chunk_view seen = {0};
+    struct state one, two;
+    struct job_info info;
+    struct claim claim;
+    struct err err = ERR_INIT;
+    unsigned others = 9;
+    bool taken = false, buried = true;
+
+    OK(state_open(b->c, &p, &one, &info, &err));
+    OK(state_open(b->c, &p, &two, &info, &err));
+    OK(state_add_chunks(b->c, &one, &chunk, 1, &err));
+    OK(loaders_join(b->c, &one, &join, &others, &err));
+    assert_int_equal(others, 0);
+    OK(claim_look(b->c, &one, &id, 1, steal_seen, &seen, &err));
+    OK(claim_take(b->c, &one, &seen, "", &claim, &taken, &err));
+    assert_true(taken);
+    join.options = "{\"x\":2}";
+    assert_int_equal(loaders_join(b->c, &two, &join, &others, &err), ERR_LOAD_OTHERS);
+    assert_non_null(strstr(err.msg, "--x is 1 there and 2 here"));
+    err_clear(&err);
+    join.options = "{\"x\":1}";
+    join.alone = true;
+    assert_int_equal(loaders_join(b->c, &two, &join, &others, &err), ERR_LOAD_OTHERS);
+    err_clear(&err);
+    join.alone = false;
+    OK(loaders_join(b->c, &two, &join, &others, &err));
+    assert_int_equal(others, 1);
+    OK(claim_look(b->c, &two, &id, 1, steal_seen, &seen, &err));
+    assert_true(seen.held && seen.loader == one.token);
+    (void)clock_sleep(1200000, NULL);
+    OK(loaders_bury(b->c, &two, &others, &err));
+    assert_int_equal(others, 0);
+    OK(claim_look(b->c, &two, &id, 1, steal_seen, &seen, &err));
+    assert_false(seen.held);
+    OK(claim_take(b->c, &two, &seen, "", &claim, &taken, &err));
+    assert_true(taken);
+    OK(loaders_beat(b->c, &one, &(struct loaders_beat){0}, &buried, &err));
+    assert_true(buried);
+    OK(loaders_join(b->c, &one, &join, &others, &err));
+    OK(loaders_beat(b->c, &one, &(struct loaders_beat){0}, &buried, &err));
+    assert_false(buried);
+    OK(conn_execz(b->c, "DELETE FROM " META ".job WHERE dump_uuid='joined'", &err));
 }
 
 struct opener {
@@ -434,6 +534,20 @@ static void *open_state(void *arg)
             o->rc = state_open(c, &p, &o->state, &info, &o->err);
         if (!o->rc)
             break;
+    }
+    for (unsigned i = 0; !o->rc && i < 200; i++) {
+        struct job_look look;
+        bool taken = false;
+
+        o->rc = job_look(c, &o->state, &look, &o->err);
+        if (!o->rc && look.token != 0)
+            break; /* somebody leads */
+        if (!o->rc)
+            o->rc = lead_take(c, &o->state, &look, &taken, &o->err);
+        if (o->rc && err_info(o->rc)->retryable)
+            o->rc = ERR_OK;
+        if (taken)
+            lead_unlock(c, &o->state);
     }
     conn_close(c);
     return NULL;
@@ -743,7 +857,8 @@ int main(void)
         ON_EACH(goes_on_after_cancels),
         ON_EACH(two_loads_at_once),
         ON_EACH(a_lost_fence_commits_nothing),
-        ON_EACH(a_newer_process_fences_the_job),
+        ON_EACH(a_newer_leader_fences_the_job),
+        ON_EACH(loaders_keep_their_chunks),
         ON_EACH(many_processes_start_at_once),
         ON_EACH(data_asked_for_twice_is_given_twice),
         ON_EACH(lost_answers_to_commit_lose_and_double_nothing),
