@@ -189,21 +189,23 @@ enum err_code foreign_keys_check(struct load_run *run, struct err *err)
 {
     struct foreign_list list = {.run = run, .arena = arena_new()};
     uint64_t violated = 0;
+    size_t looked = 0;
     enum err_code rc = run->table_count ? foreign_read(&list, err) : ERR_OK;
 
-    for (size_t i = 0; !rc && i < list.count && !cancel_asked(run->cancel); i++) {
+    for (; !rc && looked < list.count && !cancel_asked(run->cancel); looked++) {
+        const struct foreign_key *k = &list.keys[looked];
         bool bad = false;
 
-        if (!foreign_is_ours(run, list.keys[i].db, list.keys[i].table))
+        if (!foreign_is_ours(run, k->db, k->table))
             continue;
-        rc = foreign_check(run, &list.keys[i], &bad, err);
+        rc = foreign_check(run, k, &bad, err);
         violated += bad;
     }
     free(list.keys);
     arena_free(list.arena);
     if (rc)
         return rc;
-    if (cancel_asked(run->cancel))
+    if (looked < list.count)
         return err_set(err, ERR_INTERRUPTED, "interrupted while foreign keys were looked at");
     run->report->keys_violated = violated;
     if (violated > 0)
