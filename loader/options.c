@@ -41,6 +41,7 @@ char *options_text(const struct load_config *c)
     put(o, "on-bad-value", c->skip_bad ? "skip" : "error");
     (void)json_object_set_new(o, "max-conflicts", json_integer((json_int_t)c->max_conflicts));
     put(o, "input-time-zone", c->input_time_zone);
+    put(o, "input-binary", c->binary_raw ? "raw" : "auto");
     put(o, "spatial", c->spatial_bytes ? "bytes" : "refuse");
     put(o, "on-object-error", object_words[c->object_error]);
     put(o, "indexes", index_words[c->indexes]);

@@ -221,8 +221,10 @@ def test_read_only_target(t):
 
 def test_stolen_claim(t):
     """Another process takes the chunk while the worker is held up between its claim and its transaction: whichever way the rows go, the
-    worker writes neither rows nor records, and stops."""
+    worker writes neither rows nor records, and leaves the chunk to that one."""
     source, out = prepared(t, 1500)
+    thief = ("INSERT INTO ferry_meta.loader SELECT job,77,'live',stage,alone,beats,UTC_TIMESTAMP(6),600000000,'other','',options,0,'',1,0,0,0,"
+             "started_at FROM ferry_meta.loader")
     ways = {"fast": [], "insert": ["--path", "insert"], "settle": ["--check-conflicts"],
             "stop": ["--check-conflicts", "--max-conflicts", "1"]}
     for kind in ("tidb", "mariadb"):
@@ -235,9 +237,11 @@ def test_stolen_claim(t):
                                   env={"FERRY_FAULT_PAUSE": "load.claim:0.8"})
             ferry.wait_until(lambda: target.run("SHOW DATABASES LIKE 'ferry\\_meta'") and target.run(
                 "SHOW TABLES FROM ferry_meta LIKE 'chunk'") and target.value("SELECT COUNT(*) FROM ferry_meta.chunk WHERE token > 0"), 20)
-            target.run("UPDATE ferry_meta.chunk SET token = 1, seq = seq + 1")
+            target.run(thief, "UPDATE ferry_meta.chunk SET token = 1, seq = seq + 1, loader = 77")
+            time.sleep(2)
+            process.terminate()
             _, err = process.communicate(timeout=30)
-            assert process.returncode != 0 and "FERRY-LOAD-FENCED" in err.decode(), (kind, way, process.returncode, err.decode())
+            assert process.returncode == 130 and "load.chunk-lost" in err.decode(), (kind, way, process.returncode, err.decode())
             assert target.value("SELECT CAST(SUM(rows_done) AS SIGNED) FROM ferry_meta.chunk") == 0, (kind, way)
             assert target.value("SELECT COUNT(*) FROM ferry_meta.conflict") == 0, (kind, way)
             assert target.value("SELECT COUNT(*) FROM trap.t") == 3 * (way in ("settle", "stop")), (kind, way)
