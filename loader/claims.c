@@ -13,6 +13,7 @@
 
 #define WINDOW 100
 #define WAIT_NS 50000000L
+#define POLL_US 100000 /* of what others hold, when there is nothing else to do */
 
 struct ready {
     size_t index;
@@ -52,7 +53,7 @@ enum err_code claims_new(struct load_run *run, bool others, struct claims **out,
     c->others = others;
     c->first = others && c->count ? (size_t)(c->random % c->count) : 0;
     c->later = xcalloc(c->count + 1, sizeof *c->later);
-    c->poll_us = run->lease_us / 8 < 1000000 ? run->lease_us / 8 : 1000000;
+    c->poll_us = POLL_US;
     pthread_mutex_init(&c->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
