@@ -26,7 +26,7 @@ static void plan(struct planned *p, unsigned threads, const unsigned counts[TABL
         for (unsigned i = 0; i < counts[t]; i++) {
             p->chunks[t][i].number = i;
             p->run.chunks[p->run.chunk_count++] =
-                (struct load_chunk){&p->tables[t], &p->chunks[t][i]};
+                (struct load_chunk){.table = &p->tables[t], .chunk = &p->chunks[t][i]};
         }
     plan_order(&p->run);
 }
