@@ -33,7 +33,7 @@ static const struct {
     {"ascii_general_ci", &tidb84, {.key = true}, "utf8mb4_general_ci", COLLATION_EQUAL},
     {"ascii_bin", &tidb84, {.key = true}, "ascii_bin", COLLATION_SAME},
     {"ascii_general_nopad_ci", &tidb84, {.key = false}, "utf8mb4_general_ci", COLLATION_COARSER},
-    {"big5_chinese_ci", &tidb84, {.key = true}, "utf8mb4_general_ci", COLLATION_FINER},
+    {"big5_chinese_ci", &tidb84, {.key = true}, "utf8mb4_bin", COLLATION_FINER},
     {"utf8mb3_general_ci", &tidb84, {.key = true}, "utf8mb3_general_ci", COLLATION_SAME},
     {"utf8_swedish_ci", &tidb84, {.key = false}, "utf8_unicode_ci", COLLATION_MIXED},
     {"utf16_unicode_ci", &tidb84, {.key = true}, "utf8mb4_unicode_ci", COLLATION_EQUAL},
