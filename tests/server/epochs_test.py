@@ -81,7 +81,7 @@ def connections_are_killed(t, kind):
     begun(process, out)
     killed = kill_connections(t, source, process, 12)
     r = finished(process, ["dump"]).must(0)
-    assert killed >= 6 and len(epochs(out)) >= 3, (killed, epochs(out))
+    assert killed >= 6 and len(epochs(out)) >= 2, (killed, epochs(out))  # some were not a worker's
     t.say("%d connections killed, %d epochs" % (killed, len(epochs(out))))
     assert "new snapshot" in r.err, r.err
     no_row_in_two_files(out)
