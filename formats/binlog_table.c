@@ -216,9 +216,12 @@ static enum err_code bind_names(const struct binlog_table *t, const struct table
                                 struct err *err)
 {
     const uint8_t *at = t->names;
-    const uint8_t *const end = at + t->names_len;
+    const uint8_t *end;
 
-    for (unsigned i = 0; t->names_len && i < t->column_count; i++) {
+    if (t->names_len == 0)
+        return ERR_OK;
+    end = at + t->names_len;
+    for (unsigned i = 0; i < t->column_count; i++) {
         const char *name = def->columns[i].name;
         uint64_t len = 0;
 

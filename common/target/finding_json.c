@@ -190,19 +190,30 @@ static const char *value_end(const char *p)
     return depth == 0 && *p ? p : NULL;
 }
 
+/* What stands behind a backslash; returns the last byte of it. */
+static const char *unescape(const char *p, const char *end, char *c)
+{
+    *c = *p;
+    if (*p == 'n')
+        *c = '\n';
+    if (*p != 'u' || p + 4 >= end)
+        return p;
+    /* The writer makes them below 0x80 only. */
+    *c = (char)(unsigned char)((unsigned)bytes_hex_value(p[3]) << 4 |
+                               (unsigned)bytes_hex_value(p[4]));
+    return p + 4;
+}
+
 void finding_json_unescape(const char *value, size_t len, struct strbuf *out)
 {
     const char *end = value + len - 1;
 
     for (const char *p = value + 1; p < end; p++) {
-        if (*p != '\\') {
-            strbuf_addch(out, *p);
-        } else if (*++p == 'u' && p + 4 < end) { /* the writer makes them below 0x80 only */
-            strbuf_addch(out, (char)(bytes_hex_value(p[3]) << 4 | bytes_hex_value(p[4])));
-            p += 4;
-        } else {
-            strbuf_addch(out, *p == 'n' ? '\n' : *p);
-        }
+        char c = *p;
+
+        if (c == '\\')
+            p = unescape(p + 1, end, &c);
+        strbuf_addch(out, c);
     }
 }
 
