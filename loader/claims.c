@@ -139,7 +139,7 @@ static enum err_code window_read(struct window *w, struct conn *conn, struct err
     for (size_t i = 0; i < w->count; i++)
         ids[i] = w->run->chunks[w->batch[i]].chunk->id;
     memset(w->views, 0, sizeof w->views);
-    if (claim_look(conn, &w->run->state, ids, w->count, window_view, w, err))
+    if (claim_look(conn, &w->run->state, (struct claim_ids){ids, w->count}, window_view, w, err))
         return err->code;
     for (size_t i = 0; i < w->count; i++)
         if (w->views[i].chunk != ids[i])

@@ -77,8 +77,8 @@ enum err_code foreign_same_files(struct load_run *run, struct err *err)
 {
     const struct dump_chunk **chunks;
     struct fact *facts;
-    size_t count = 0, differs = 0, total = 1;
-    char was[FACT_TEXT_MAX + 1];
+    struct fact_difference differs;
+    size_t count = 0, total = 1;
     enum err_code rc;
 
     if (!run->dump->foreign)
@@ -99,13 +99,14 @@ enum err_code foreign_same_files(struct load_run *run, struct err *err)
             (void)snprintf(facts[count].value, sizeof facts[count].value, "%" PRIu64,
                            chunks[count]->digest.bytes);
         }
-    rc = facts_hold(run->conn, &run->state, facts, count, &differs, was, err);
-    if (!rc && differs == 0)
+    rc = facts_hold(run->conn, &run->state, facts, count, &differs, err);
+    if (!rc && differs.index == 0)
         rc = err_set(err, ERR_LOAD_STATE,
-                     "--input-time-zone was '%s' when this load began, and cannot change", was);
-    else if (!rc && differs < count)
+                     "--input-time-zone was '%s' when this load began, and cannot change",
+                     differs.was);
+    else if (!rc && differs.index < count)
         rc = err_set(err, ERR_CORRUPT, "'%s' has %s bytes; it had %s when this load began",
-                     chunks[differs]->path, facts[differs].value, was);
+                     chunks[differs.index]->path, facts[differs.index].value, differs.was);
     free(chunks);
     free(facts);
     return rc;

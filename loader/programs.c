@@ -154,16 +154,15 @@ static enum err_code program_note(const struct program_file *f, const char *sql,
                                   bool *made, struct err *err)
 {
     struct fact fact;
-    char was[FACT_TEXT_MAX + 1];
-    size_t differs = 0;
+    struct fact_difference differs;
     const XXH64_hash_t sum =
         XXH3_64bits_withSeed(sql, strlen(sql), XXH3_64bits(f->path, strlen(f->path)));
 
     (void)snprintf(fact.name, sizeof fact.name, "program %016" PRIx64, (uint64_t)sum);
     (void)snprintf(fact.value, sizeof fact.value, "%s", value);
-    if (facts_hold(f->run->conn, &f->run->state, &fact, 1, &differs, was, err))
+    if (facts_hold(f->run->conn, &f->run->state, &fact, 1, &differs, err))
         return err->code;
-    *made = differs == 0 && strcmp(was, PROGRAM_MADE) == 0;
+    *made = differs.index == 0 && strcmp(differs.was, PROGRAM_MADE) == 0;
     return ERR_OK;
 }
 

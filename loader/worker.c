@@ -85,13 +85,13 @@ static enum err_code worker_wait(struct worker *w, struct backoff *backoff, unsi
 static enum err_code claim_over(struct worker *w, const struct chunk_view *seen, bool *taken,
                                 struct err *err)
 {
-    const struct load_run *run = w->run;
+    const struct claimant by = {w->conn, &w->run->state, w->peer};
     struct err ignored = ERR_INIT;
     enum err_code rc;
 
     if (conn_execz(w->conn, "SET innodb_lock_wait_timeout=1", err))
         return err->code;
-    rc = claim_take(w->conn, &run->state, seen, w->peer, &w->claim, taken, err);
+    rc = claim_take(&by, seen, &w->claim, taken, err);
     if (rc && err->server_errno == ER_LOCK_WAIT_TIMEOUT)
         peer_kill(w->conn, seen->conn, seen->peer);
     if (!conn_usable(w->conn) ||
@@ -112,7 +112,8 @@ static enum err_code worker_claim(struct worker *w, const struct chunk_view *see
     if (!rc && seen->loader != 0 && seen->loader != run->state.token)
         rc = claim_over(w, seen, taken, err);
     else if (!rc)
-        rc = claim_take(w->conn, &run->state, seen, w->peer, &w->claim, taken, err);
+        rc = claim_take(&(struct claimant){w->conn, &run->state, w->peer}, seen, &w->claim, taken,
+                        err);
     if (rc) {
         *taken = false;
         return worker_wait(w, &backoff, ++w->tries, err);
@@ -126,9 +127,10 @@ static enum err_code worker_claim(struct worker *w, const struct chunk_view *see
 /* Takes the claim anew; *done: the batch had been committed. */
 static enum err_code worker_reclaim(struct worker *w, bool *done, struct err *err)
 {
+    const struct claimant by = {w->conn, &w->run->state, w->peer};
     const struct batch *b = &w->batch;
 
-    if (claim_again(w->conn, &w->run->state, w->peer, &w->claim, err))
+    if (claim_again(&by, &w->claim, err))
         return err->code;
     *done = w->claim.rows_done == b->first_row + b->rows && w->claim.done == b->last;
     if (!*done && w->claim.rows_done != b->first_row)
@@ -313,9 +315,11 @@ static enum err_code worker_chunk(struct worker *w, size_t index, const struct c
     return rc;
 }
 
+/* *index run->chunk_count: there is nothing more to do. */
 static enum err_code worker_next(struct worker *w, size_t *index, struct chunk_view *seen,
                                  struct err *err)
 {
+    *index = w->run->chunk_count;
     for (;;) {
         struct backoff backoff = {.tries = w->tries};
         enum err_code rc = worker_connect(w, err);
@@ -324,8 +328,9 @@ static enum err_code worker_next(struct worker *w, size_t *index, struct chunk_v
             rc = claims_next(w->run, w->conn, index, seen, err);
         if (!rc)
             return ERR_OK;
-        if (worker_wait(w, &backoff, ++w->tries, err))
-            return err->code;
+        rc = worker_wait(w, &backoff, ++w->tries, err);
+        if (rc)
+            return rc;
     }
 }
 

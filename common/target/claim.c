@@ -55,14 +55,14 @@ static enum err_code look_row(void *ctx, const struct row *row, struct err *err)
     return look->fn(look->ctx, &v, err);
 }
 
-enum err_code claim_look(struct conn *c, const struct state *s, const uint64_t *chunks,
-                         size_t count, claim_look_fn *fn, void *ctx, struct err *err)
+enum err_code claim_look(struct conn *c, const struct state *s, struct claim_ids ids,
+                         claim_look_fn *fn, void *ctx, struct err *err)
 {
     struct looking look = {s, fn, ctx};
     struct strbuf sql = {0};
     enum err_code rc;
 
-    if (count == 0)
+    if (ids.count == 0)
         return ERR_OK;
     strbuf_addstr(&sql, "SELECT c.chunk,c.token,c.seq,c.rows_done,c.raw_off,c.state,c.added,"
                         "c.identical,c.ignored,c.replaced,c.skipped,c.loader,c.conn,c.peer,"
@@ -73,8 +73,8 @@ enum err_code claim_look(struct conn *c, const struct state *s, const uint64_t *
     strbuf_addf(&sql,
                 " l ON l.job=c.job AND l.loader=c.loader WHERE c.job=%" PRIu64 " AND c.chunk IN (",
                 s->job);
-    for (size_t i = 0; i < count; i++)
-        strbuf_addf(&sql, "%s%" PRIu64, i ? "," : "", chunks[i]);
+    for (size_t i = 0; i < ids.count; i++)
+        strbuf_addf(&sql, "%s%" PRIu64, i ? "," : "", ids.chunk[i]);
     strbuf_addch(&sql, ')');
     rc = state_query(c, &sql, look_row, &look, err);
     strbuf_release(&sql);
@@ -83,9 +83,10 @@ enum err_code claim_look(struct conn *c, const struct state *s, const uint64_t *
 
 /* ---- taking ---- */
 
-static enum err_code claim_set(struct conn *c, const struct state *s, const struct chunk_view *seen,
-                               uint64_t token, const char *peer, bool *taken, struct err *err)
+static enum err_code claim_set(const struct claimant *by, const struct chunk_view *seen,
+                               uint64_t token, bool *taken, struct err *err)
 {
+    const struct state *s = by->state;
     struct strbuf sql = {0};
     uint64_t affected = 0;
     enum err_code rc;
@@ -94,15 +95,15 @@ static enum err_code claim_set(struct conn *c, const struct state *s, const stru
     state_add_name(&sql, s, "chunk");
     strbuf_addf(&sql,
                 " SET token=%" PRIu64 ",seq=seq+1,loader=%" PRIu64 ",conn=%" PRIu64 ",peer=", token,
-                s->token, conn_id(c));
-    strbuf_add_quotedz(&sql, peer);
+                s->token, conn_id(by->conn));
+    strbuf_add_quotedz(&sql, by->peer);
     strbuf_addstr(&sql, ",owner=");
     strbuf_add_quotedz(&sql, s->owner);
     strbuf_addf(&sql,
                 " WHERE job=%" PRIu64 " AND chunk=%" PRIu64 " AND token=%" PRIu64
                 " AND seq=%" PRIu64 " AND state=0",
                 s->job, seen->chunk, seen->token, seen->seq);
-    rc = conn_exec(c, sql.str, sql.len, &affected, err);
+    rc = conn_exec(by->conn, sql.str, sql.len, &affected, err);
     strbuf_release(&sql);
     if (!rc)
         *taken = affected == 1;
@@ -119,12 +120,12 @@ static void claim_fill(struct claim *claim, const struct chunk_view *seen, uint6
                             .done = seen->done};
 }
 
-enum err_code claim_take(struct conn *c, const struct state *s, const struct chunk_view *seen,
-                         const char *peer, struct claim *claim, bool *taken, struct err *err)
+enum err_code claim_take(const struct claimant *by, const struct chunk_view *seen,
+                         struct claim *claim, bool *taken, struct err *err)
 {
     uint64_t token = 0;
 
-    if (token_new(&token, err) || claim_set(c, s, seen, token, peer, taken, err))
+    if (token_new(&token, err) || claim_set(by, seen, token, taken, err))
         return err->code;
     if (*taken)
         claim_fill(claim, seen, token);
@@ -138,15 +139,15 @@ static enum err_code again_seen(void *ctx, const struct chunk_view *v, struct er
     return ERR_OK;
 }
 
-enum err_code claim_again(struct conn *c, const struct state *s, const char *peer,
-                          struct claim *claim, struct err *err)
+enum err_code claim_again(const struct claimant *by, struct claim *claim, struct err *err)
 {
     for (unsigned i = 0; i < CLAIM_TRIES; i++) {
         struct chunk_view seen = {0};
         const uint64_t before = claim->tried;
         bool taken = false;
 
-        if (claim_look(c, s, &claim->chunk, 1, again_seen, &seen, err))
+        if (claim_look(by->conn, by->state, (struct claim_ids){&claim->chunk, 1}, again_seen, &seen,
+                       err))
             return err->code;
         if (seen.token == 0 || (seen.token != claim->token && seen.token != before))
             return err_set(err, ERR_LOAD_FENCED, "another process has taken chunk %" PRIu64 " over",
@@ -156,8 +157,7 @@ enum err_code claim_again(struct conn *c, const struct state *s, const char *pee
             return ERR_OK;
         }
         claim->token = seen.token;
-        if (token_new(&claim->tried, err) ||
-            claim_set(c, s, &seen, claim->tried, peer, &taken, err))
+        if (token_new(&claim->tried, err) || claim_set(by, &seen, claim->tried, &taken, err))
             return err->code;
         if (taken) {
             claim_fill(claim, &seen, claim->tried);

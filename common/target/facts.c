@@ -90,14 +90,13 @@ static enum err_code fact_row(void *ctx, const struct row *row, struct err *err)
 }
 
 enum err_code facts_hold(struct conn *c, const struct state *s, const struct fact *facts,
-                         size_t count, size_t *differs, char was[FACT_TEXT_MAX + 1],
-                         struct err *err)
+                         size_t count, struct fact_difference *differs, struct err *err)
 {
     struct facts_reader r = {.count = count};
     struct strbuf sql = {0};
     enum err_code rc;
 
-    *differs = count;
+    *differs = (struct fact_difference){.index = count};
     if (count == 0)
         return ERR_OK;
     if (facts_create(c, s, err) || facts_add(c, s, facts, count, err))
@@ -113,8 +112,8 @@ enum err_code facts_hold(struct conn *c, const struct state *s, const struct fac
     strbuf_release(&sql);
     free(r.sorted);
     if (!rc && r.differs) {
-        *differs = (size_t)(r.differs - facts);
-        memcpy(was, r.was, sizeof r.was);
+        differs->index = (size_t)(r.differs - facts);
+        memcpy(differs->was, r.was, sizeof r.was);
     }
     return rc;
 }

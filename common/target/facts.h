@@ -16,11 +16,12 @@ struct fact { /* ASCII of at most FACT_TEXT_MAX bytes each */
     char name[FACT_TEXT_MAX + 1];
     char value[FACT_TEXT_MAX + 1];
 };
-/* Records those of `facts` (no name twice) that are new to the job and compares the others:
- * *differs is the index of one whose recorded value is another, which is put into `was`; `count`:
- * all are the same. */
+struct fact_difference {
+    size_t index;                /* of the fact whose recorded value is another; `count`: of none */
+    char was[FACT_TEXT_MAX + 1]; /* what is recorded; "" if all are the same */
+};
+/* Records those of `facts` (no name twice) that are new to the job and compares the others. */
 MUST_CHECK enum err_code facts_hold(struct conn *c, const struct state *s, const struct fact *facts,
-                                    size_t count, size_t *differs, char was[FACT_TEXT_MAX + 1],
-                                    struct err *err);
+                                    size_t count, struct fact_difference *differs, struct err *err);
 
 #endif

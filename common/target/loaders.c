@@ -102,10 +102,14 @@ enum err_code loaders_read(struct conn *c, const struct state *s, loader_view_fn
 
 /* ---- the own row ---- */
 
+struct loader_row {
+    uint64_t loader;
+    const char *more; /* " AND ...", what else the row has to be; or "" */
+};
+
 /* "UPDATE loader SET <set> WHERE job=.. AND loader=<number><more>"; `set` is released. */
-static enum err_code loader_update(struct conn *c, const struct state *s, uint64_t loader,
-                                   struct strbuf *set, const char *more, uint64_t *affected,
-                                   struct err *err)
+static enum err_code loader_update(struct conn *c, const struct state *s, struct loader_row row,
+                                   struct strbuf *set, uint64_t *affected, struct err *err)
 {
     struct strbuf sql = {0};
     enum err_code rc;
@@ -113,7 +117,7 @@ static enum err_code loader_update(struct conn *c, const struct state *s, uint64
     strbuf_addstr(&sql, "UPDATE ");
     state_add_name(&sql, s, "loader");
     strbuf_addf(&sql, " SET %s WHERE job=%" PRIu64 " AND loader=%" PRIu64 "%s", strbuf_str(set),
-                s->job, loader, more);
+                s->job, row.loader, row.more);
     rc = conn_exec(c, sql.str, sql.len, affected, err);
     strbuf_release(&sql);
     strbuf_release(set);
@@ -135,7 +139,8 @@ enum err_code loaders_beat(struct conn *c, const struct state *s, const struct l
     uint64_t affected = 0;
 
     beat_sql(&set, beat);
-    if (loader_update(c, s, s->token, &set, " AND state='live'", &affected, err))
+    if (loader_update(c, s, (struct loader_row){s->token, " AND state='live'"}, &set, &affected,
+                      err))
         return err->code;
     *buried = affected != 1;
     return ERR_OK;
@@ -147,7 +152,7 @@ enum err_code loaders_stage(struct conn *c, const struct state *s, enum loader_s
     struct strbuf set = {0};
 
     strbuf_addf(&set, "beats=beats+1,stage=%d,alone=%d", (int)stage, alone ? 1 : 0);
-    return loader_update(c, s, s->token, &set, "", NULL, err);
+    return loader_update(c, s, (struct loader_row){s->token, ""}, &set, NULL, err);
 }
 
 enum err_code loaders_leave(struct conn *c, const struct state *s, const struct loaders_beat *last,
@@ -157,7 +162,7 @@ enum err_code loaders_leave(struct conn *c, const struct state *s, const struct 
 
     beat_sql(&set, last);
     strbuf_addstr(&set, ",state='left'");
-    return loader_update(c, s, s->token, &set, "", NULL, err);
+    return loader_update(c, s, (struct loader_row){s->token, ""}, &set, NULL, err);
 }
 
 enum err_code loaders_forget(struct conn *c, const struct state *s, struct err *err)
@@ -218,7 +223,7 @@ static enum err_code bury(struct conn *c, const struct state *s, const struct lo
     (void)snprintf(more, sizeof more, " AND beats=%" PRIu64 " AND state IN ('joining','live')",
                    v->beats);
     strbuf_addstr(&set, "state='lost',beats=beats+1");
-    if (loader_update(c, s, v->loader, &set, more, &affected, err))
+    if (loader_update(c, s, (struct loader_row){v->loader, more}, &set, &affected, err))
         return err->code;
     if (affected == 1)
         log_event(LOG_WARN, "load.loader-lost", F_STR("loader", v->owner),
@@ -390,7 +395,8 @@ static enum err_code join_enter(struct conn *c, const struct state *s, bool *ent
     uint64_t affected = 0;
 
     strbuf_addstr(&set, "state='live',beats=beats+1,beat=UTC_TIMESTAMP(6)");
-    if (loader_update(c, s, s->token, &set, " AND state IN ('joining','live')", &affected, err))
+    if (loader_update(c, s, (struct loader_row){s->token, " AND state IN ('joining','live')"}, &set,
+                      &affected, err))
         return err->code;
     *entered = affected == 1;
     return ERR_OK;
@@ -420,6 +426,16 @@ static enum err_code join_try(struct conn *c, struct crowd *w, bool *entered, st
     return wait || w->wait ? ERR_OK : join_enter(c, w->s, entered, err);
 }
 
+/* Waiting is said every JOIN_SAY_US. */
+static void join_say(uint64_t *said_us)
+{
+    if (clock_mono_us() - *said_us < JOIN_SAY_US)
+        return;
+    *said_us = clock_mono_us();
+    log_event(LOG_INFO, "load.join",
+              F_STR("message", "waiting for the other loaders of this dump to end"));
+}
+
 enum err_code loaders_join(struct conn *c, const struct state *s, const struct loaders_join *join,
                            unsigned *others, struct err *err)
 {
@@ -435,11 +451,7 @@ enum err_code loaders_join(struct conn *c, const struct state *s, const struct l
             rc = join_try(c, &w, &entered, err);
         if (rc || entered)
             break;
-        if (clock_mono_us() - said_us >= JOIN_SAY_US) {
-            said_us = clock_mono_us();
-            log_event(LOG_INFO, "load.join",
-                      F_STR("message", "waiting for the other loaders of this dump to end"));
-        }
+        join_say(&said_us);
         if (!clock_sleep(JOIN_LOOK_US, join->cancel))
             rc = err_set(err, ERR_INTERRUPTED, "interrupted");
     }

@@ -124,8 +124,12 @@ struct chunk_view { /* a chunk's row, as it was when it was read */
 };
 typedef enum err_code claim_look_fn(void *ctx, const struct chunk_view *, struct err *err);
 /* The rows of these chunks, in any order, read at one time. One that is not there is left out. */
-MUST_CHECK enum err_code claim_look(struct conn *c, const struct state *s, const uint64_t *chunks,
-                                    size_t count, claim_look_fn *fn, void *ctx, struct err *err);
+struct claim_ids {
+    const uint64_t *chunk;
+    size_t count;
+};
+MUST_CHECK enum err_code claim_look(struct conn *c, const struct state *s, struct claim_ids ids,
+                                    claim_look_fn *fn, void *ctx, struct err *err);
 
 struct claim { /* one worker's right to write one chunk */
     uint64_t chunk;
@@ -135,16 +139,20 @@ struct claim { /* one worker's right to write one chunk */
     struct chunk_counts counts;
     bool done;
 };
+struct claimant { /* who takes a chunk */
+    struct conn *conn;
+    const struct state *state;
+    const char *peer; /* where the server sees `conn` come from ("": not known), for who has to take
+                         the chunk over */
+};
 /* Takes a chunk that nobody holds, by a new token, if its row is still as it was seen. *taken
- * false: it is not, look again. After an error too it has to be looked at again. `peer`: where the
- * server sees `c` come from ("": not known), for who has to take the chunk over. */
-MUST_CHECK enum err_code claim_take(struct conn *c, const struct state *s,
-                                    const struct chunk_view *seen, const char *peer,
+ * false: it is not, look again. After an error too it has to be looked at again. */
+MUST_CHECK enum err_code claim_take(const struct claimant *by, const struct chunk_view *seen,
                                     struct claim *claim, bool *taken, struct err *err);
 /* The way back after a lost answer to COMMIT: a new token, and how far the chunk is. What has not
  * been committed by then never will be. ERR_LOAD_FENCED: another process has taken it. */
-MUST_CHECK enum err_code claim_again(struct conn *c, const struct state *s, const char *peer,
-                                     struct claim *claim, struct err *err);
+MUST_CHECK enum err_code claim_again(const struct claimant *by, struct claim *claim,
+                                     struct err *err);
 struct claim_progress { /* how far the chunk is when the transaction is committed */
     uint64_t rows_done, raw_off;
     struct chunk_counts counts; /* all of the chunk's, not this transaction's */

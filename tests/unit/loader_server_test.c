@@ -338,11 +338,12 @@ static void steal(struct conn *c, const struct state *s, struct claim *claim)
     struct err err = ERR_INIT;
     bool taken = false;
 
-    OK(claim_look(c, s, &chunk, 1, steal_seen, &seen, &err));
+    OK(claim_look(c, s, (struct claim_ids){&chunk, 1}, steal_seen, &seen, &err));
     assert_false(seen.held);
-    OK(claim_take(c, s, &seen, "", claim, &taken, &err));
+    OK(claim_take(&(struct claimant){c, s, ""}, &seen, claim, &taken, &err));
     assert_true(taken);
-    OK(claim_take(c, s, &seen, "", claim, &taken, &err)); /* as it was seen it is no more */
+    OK(claim_take(&(struct claimant){c, s, ""}, &seen, claim, &taken,
+                  &err)); /* as it was seen it is no more */
     assert_false(taken);
 }
 
@@ -455,9 +456,10 @@ static void a_newer_leader_fences_the_job(void **state)
     OK(state_set_job(b->c, &newer, JOB_ROWS_DONE, &err)); /* equal values are changed too */
 
     steal(b->c, &newer, &stolen);
-    assert_int_equal(claim_again(b->c, &f.state, "", &f.mine, &err), ERR_LOAD_FENCED);
+    assert_int_equal(claim_again(&(struct claimant){b->c, &f.state, ""}, &f.mine, &err),
+                     ERR_LOAD_FENCED);
     f.mine = stolen;
-    OK(claim_again(b->c, &newer, "", &stolen, &err));
+    OK(claim_again(&(struct claimant){b->c, &newer, ""}, &stolen, &err));
     assert_true(stolen.token != f.mine.token);
 }
 
@@ -484,8 +486,8 @@ static void loaders_keep_their_chunks(void **state)
     OK(state_add_chunks(b->c, &one, &chunk, 1, &err));
     OK(loaders_join(b->c, &one, &join, &others, &err));
     assert_int_equal(others, 0);
-    OK(claim_look(b->c, &one, &id, 1, steal_seen, &seen, &err));
-    OK(claim_take(b->c, &one, &seen, "", &claim, &taken, &err));
+    OK(claim_look(b->c, &one, (struct claim_ids){&id, 1}, steal_seen, &seen, &err));
+    OK(claim_take(&(struct claimant){b->c, &one, ""}, &seen, &claim, &taken, &err));
     assert_true(taken);
     join.options = "{\"x\":2}";
     assert_int_equal(loaders_join(b->c, &two, &join, &others, &err), ERR_LOAD_OTHERS);
@@ -498,14 +500,14 @@ static void loaders_keep_their_chunks(void **state)
     join.alone = false;
     OK(loaders_join(b->c, &two, &join, &others, &err));
     assert_int_equal(others, 1);
-    OK(claim_look(b->c, &two, &id, 1, steal_seen, &seen, &err));
+    OK(claim_look(b->c, &two, (struct claim_ids){&id, 1}, steal_seen, &seen, &err));
     assert_true(seen.held && seen.loader == one.token);
     (void)clock_sleep(1200000, NULL);
     OK(loaders_bury(b->c, &two, &others, &err));
     assert_int_equal(others, 0);
-    OK(claim_look(b->c, &two, &id, 1, steal_seen, &seen, &err));
+    OK(claim_look(b->c, &two, (struct claim_ids){&id, 1}, steal_seen, &seen, &err));
     assert_false(seen.held);
-    OK(claim_take(b->c, &two, &seen, "", &claim, &taken, &err));
+    OK(claim_take(&(struct claimant){b->c, &two, ""}, &seen, &claim, &taken, &err));
     assert_true(taken);
     OK(loaders_beat(b->c, &one, &(struct loaders_beat){0}, &buried, &err));
     assert_true(buried);
