@@ -76,8 +76,8 @@ static enum err_code enum_errors_of(struct worker *w, const unsigned *rows, unsi
     return rc;
 }
 
-static enum err_code put_load(struct worker *w, const struct put_dest *dest, const unsigned *rows,
-                              unsigned count, struct put_result *result, struct err *err)
+enum err_code put_load(struct worker *w, const struct put_dest *dest, const unsigned *rows,
+                       unsigned count, struct put_result *result, struct err *err)
 {
     uint64_t affected = 0, expected = 0;
     struct load_info info = {0};
@@ -87,6 +87,9 @@ static enum err_code put_load(struct worker *w, const struct put_dest *dest, con
                                  .count = 1};
     enum err_code rc;
 
+    *result = (struct put_result){0};
+    if (count == 0)
+        return ERR_OK;
     if (enum_errors_of(w, rows, count, &expected, err))
         return err->code;
     if (!dest->numbered && count == w->batch.rows) {
@@ -227,13 +230,16 @@ static enum err_code insert_one(struct inserting *p, unsigned i, const struct ro
     return ERR_OK;
 }
 
-static enum err_code put_insert(struct worker *w, const struct put_dest *dest, const unsigned *rows,
-                                unsigned count, struct put_result *result, struct err *err)
+enum err_code put_insert(struct worker *w, const struct put_dest *dest, const unsigned *rows,
+                         unsigned count, struct put_result *result, struct err *err)
 {
     struct inserting p = {w, dest, result, 0};
     struct batch_reader reader;
     enum err_code rc = ERR_OK;
 
+    *result = (struct put_result){0};
+    if (count == 0)
+        return ERR_OK;
     strbuf_reset(&w->rows);
     batch_reader_init(&reader, &w->batch, w->table->dump->shape.count);
     for (unsigned i = 0; !rc && !result->refused && i < count; i++) {
@@ -254,14 +260,4 @@ static enum err_code put_insert(struct worker *w, const struct put_dest *dest, c
         rc = insert_send(&p, err);
     batch_reader_release(&reader);
     return rc;
-}
-
-enum err_code put_rows(struct worker *w, const struct put_dest *dest, const unsigned *rows,
-                       unsigned count, bool load, struct put_result *result, struct err *err)
-{
-    *result = (struct put_result){0};
-    if (count == 0)
-        return ERR_OK;
-    return load ? put_load(w, dest, rows, count, result, err)
-                : put_insert(w, dest, rows, count, result, err);
 }

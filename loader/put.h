@@ -15,12 +15,12 @@ struct put_result {
                        there is not known */
     struct err why; /* its words, when only one row was given by INSERT */
 };
-/* Writes the rows (indexes in w->batch, in order; count may be 0). After a refusal of LOAD the
- * connection may be gone, and with it transaction and temporary tables. An error is not the rows'.
- */
-MUST_CHECK enum err_code put_rows(struct worker *w, const struct put_dest *dest,
-                                  const unsigned *rows, unsigned count, bool load,
-                                  struct put_result *result, struct err *err);
+/* By LOAD DATA LOCAL, or by INSERT. Writes the rows (indexes in w->batch, in order; count may be
+ * 0). After a refusal of LOAD the connection may be gone, and with it transaction and temporary
+ * tables. An error is not the rows'. */
+typedef enum err_code put_fn(struct worker *w, const struct put_dest *dest, const unsigned *rows,
+                             unsigned count, struct put_result *result, struct err *err);
+MUST_CHECK put_fn put_load, put_insert;
 /* Whether the batch may go by LOAD DATA LOCAL. */
 bool put_may_load(const struct worker *w);
 /* Says once that LOCAL is not allowed; true: the error was that. */

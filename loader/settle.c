@@ -167,7 +167,7 @@ static enum err_code settle_put(struct settle *s, bool load, bool *refused, stru
     for (unsigned i = 0; i < s->rows; i++)
         if (is_written(s, i))
             rows[count++] = i;
-    rc = put_rows(s->w, &dest, rows, count, load, &result, err);
+    rc = (load ? put_load : put_insert)(s->w, &dest, rows, count, &result, err);
     free(rows);
     if (!rc)
         *refused = result.refused;

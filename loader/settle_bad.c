@@ -17,11 +17,11 @@
 typedef enum err_code probe_fn(struct settle *s, const unsigned *rows, unsigned count,
                                struct put_result *result, struct err *err);
 
-static void bad_add(struct settle *s, unsigned row, const struct err *why, char *key)
+static void bad_add(struct settle *s, unsigned row, const struct err *why, const char *key)
 {
     s->fate[row] = FATE_BAD;
     s->bad_values += key == NULL;
-    s->bad[s->bad_count++] = (struct bad_row){row, xstrdup(why->msg), key};
+    s->bad[s->bad_count++] = (struct bad_row){row, xstrdup(why->msg), key ? xstrdup(key) : NULL};
 }
 
 /* A collision that the joins have not shown: by a key that they cannot look at, or with a row that
@@ -43,30 +43,52 @@ static enum err_code bad_duplicate(struct settle *s, unsigned row, const struct 
                        t->label, (unsigned long long)(s->w->batch.first_row + row + 1),
                        s->w->chunk->path, why->msg);
     key = refusal_key_of_message(why->msg, t->target->name);
-    bad_add(s, row, why, key ? key : xstrdup("(unknown)"));
+    bad_add(s, row, why, key ? key : "(unknown)");
+    free(key);
     return ERR_OK;
 }
+
+/* A row that was refused alone. */
+static enum err_code bad_single(struct settle *s, unsigned row, struct err *why, struct err *err)
+{
+    if (why->server_errno == ER_DUP_ENTRY || why->server_errno == ER_DUP_ENTRY_WITH_KEY_NAME)
+        return bad_duplicate(s, row, why, err);
+    if (why->code == ERR_OK)
+        (void)err_set(why, ERR_LOAD_BAD_VALUE, "the target does not take the row as it is");
+    bad_add(s, row, why, NULL);
+    return ERR_OK;
+}
+
+struct span {
+    const unsigned *rows;
+    unsigned count;
+};
 
 static enum err_code halve(struct settle *s, probe_fn *probe, const unsigned *rows, unsigned count,
                            struct err *err)
 {
-    struct put_result result = {0};
+    /* The halves that are still to be tried, the next one last: of each halving at most its second
+     * one waits, and an unsigned number is halved 32 times at most. */
+    struct span todo[33] = {{rows, count}};
+    unsigned depth = count > 0 ? 1 : 0;
 
-    if (load_stopped(s->w->run) && s->bad_count > 0)
-        return ERR_OK; /* enough is known to stop */
-    if (count == 0 || probe(s, rows, count, &result, err) || !result.refused)
-        return err->code;
-    if (count > 1) {
-        if (halve(s, probe, rows, count / 2, err))
+    while (depth > 0) {
+        const struct span at = todo[--depth];
+        struct put_result result = {0};
+
+        if (load_stopped(s->w->run) && s->bad_count > 0)
+            return ERR_OK; /* enough is known to stop */
+        if (probe(s, at.rows, at.count, &result, err))
             return err->code;
-        return halve(s, probe, rows + count / 2, count - count / 2, err);
+        if (!result.refused)
+            continue;
+        if (at.count > 1) { /* in the order of the rows: a later one may collide with an earlier */
+            todo[depth++] = (struct span){at.rows + at.count / 2, at.count - at.count / 2};
+            todo[depth++] = (struct span){at.rows, at.count / 2};
+        } else if (bad_single(s, at.rows[0], &result.why, err)) {
+            return err->code;
+        }
     }
-    if (result.why.server_errno == ER_DUP_ENTRY ||
-        result.why.server_errno == ER_DUP_ENTRY_WITH_KEY_NAME)
-        return bad_duplicate(s, rows[0], &result.why, err);
-    if (result.why.code == ERR_OK)
-        (void)err_set(&result.why, ERR_LOAD_BAD_VALUE, "the target does not take the row as it is");
-    bad_add(s, rows[0], &result.why, NULL);
     return ERR_OK;
 }
 
@@ -75,7 +97,7 @@ static enum err_code probe_stage(struct settle *s, const unsigned *rows, unsigne
 {
     if (stage_ready(s->w, err))
         return err->code;
-    return put_rows(s->w, &s->plan->dest, rows, count, false, result, err);
+    return put_insert(s->w, &s->plan->dest, rows, count, result, err);
 }
 
 bool settle_may_load(const struct settle *s)
@@ -113,7 +135,7 @@ enum err_code settle_stage(struct settle *s, struct err *err)
         load = settle_may_load(s) && before == 0;
         rc = stage_ready(s->w, err);
         if (!rc)
-            rc = put_rows(s->w, &s->plan->dest, rows, count, load, &result, err);
+            rc = (load ? put_load : put_insert)(s->w, &s->plan->dest, rows, count, &result, err);
         if (rc || !result.refused)
             break;
         rc = halve(s, probe_stage, rows, count, err);
@@ -168,7 +190,7 @@ static enum err_code probe_target(struct settle *s, const unsigned *rows, unsign
         return err->code;
     if (savepoint && conn_execz(w->conn, "SAVEPOINT ferry", err))
         return err->code;
-    if (put_rows(w, &dest, rows, count, false, result, err))
+    if (put_insert(w, &dest, rows, count, result, err))
         return err->code;
     if (!savepoint || !w->conn || !conn_usable(w->conn))
         trial_end(s);
