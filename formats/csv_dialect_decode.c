@@ -115,6 +115,16 @@ static void dialect_finish(struct decoder *d)
     }
 }
 
+/* A cell of any kind; returns what is behind it, NULL for more. */
+static const char *dialect_cell(struct decoder *d, const char *p, unsigned cell)
+{
+    if (!d->dialect.quote)
+        return dialect_escaped(d, p, cell);
+    if (*p == d->dialect.quote && p < d->end)
+        return dialect_quoted(d, p + 1, cell);
+    return dialect_bare(d, p, cell);
+}
+
 /* One line into the cells; *count of them, which may be more than the shape has. */
 static enum scan_status dialect_line(struct decoder *d, const char **line, unsigned *count,
                                      struct err *err)
@@ -125,11 +135,7 @@ static enum scan_status dialect_line(struct decoder *d, const char **line, unsig
     d->todo_count = 0;
     d->inside = "a row";
     for (unsigned cell = 0;; cell++, p++) {
-        if (!form->quote)
-            p = dialect_escaped(d, p, cell);
-        else
-            p = *p == form->quote && p < d->end ? dialect_quoted(d, p + 1, cell)
-                                                : dialect_bare(d, p, cell);
+        p = dialect_cell(d, p, cell);
         if (!p || p == d->end || (*p == '\r' && p + 1 == d->end))
             return SCAN_STATUS_MORE;
         if (*p == form->separator)

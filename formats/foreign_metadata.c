@@ -146,6 +146,19 @@ static enum err_code position_line(char *line, char **next, struct metadata_posi
     return ERR_OK;
 }
 
+/* A line of a table's group. */
+static enum err_code table_line(char *line, struct foreign_group *g, struct err *err)
+{
+    const char *v = value_of(line, "rows");
+
+    if (!v)
+        return ERR_OK;
+    if (!number_of(v, &g->rows))
+        return err_set(err, ERR_FORMAT, "metadata: '%s' is not a number of rows", v);
+    g->has_rows = true;
+    return ERR_OK;
+}
+
 enum err_code foreign_metadata_ini(struct foreign_metadata *m, struct arena *arena, struct err *err)
 {
     char *next = m->text.str;
@@ -153,8 +166,6 @@ enum err_code foreign_metadata_ini(struct foreign_metadata *m, struct arena *are
 
     m->m.source.gtid = "";
     for (char *line = line_next(&next); line; line = line_next(&next)) {
-        char *v;
-
         if (strncmp(line, STARTED, sizeof STARTED - 1) == 0)
             (void)metadata_time_parse(line + sizeof STARTED - 1, &m->m.started_us);
         finished = finished || strncmp(line, "# Finished dump at:", 19) == 0;
@@ -169,12 +180,8 @@ enum err_code foreign_metadata_ini(struct foreign_metadata *m, struct arena *are
         }
         if (source && position_line(line, &next, &m->m.source, err))
             return err->code;
-        v = in_table && *line != '#' ? value_of(line, "rows") : NULL;
-        if (!v)
-            continue;
-        if (!number_of(v, &m->groups[m->group_count - 1].rows))
-            return err_set(err, ERR_FORMAT, "metadata: '%s' is not a number of rows", v);
-        m->groups[m->group_count - 1].has_rows = true;
+        if (in_table && *line != '#' && table_line(line, &m->groups[m->group_count - 1], err))
+            return err->code;
     }
     if (m->group_count)
         qsort(m->groups, m->group_count, sizeof *m->groups, group_compare);

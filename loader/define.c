@@ -255,26 +255,32 @@ static const char *report_kind(enum table_kind kind)
     return kind == TABLE_VIEW ? "view" : kind == TABLE_SEQUENCE ? "sequence" : "table";
 }
 
+static enum err_code report_table(struct define_report *r, struct load_table *t, struct err *err)
+{
+    struct definition d;
+    enum err_code rc = definition_of_table(r->run, t, false, &d, err);
+
+    if (!rc)
+        report_changes(r, report_kind(t->dump->kind), t->label, &d);
+    t->said = true;
+    definition_release(&d);
+    if (rc != ERR_LOAD_SCHEMA)
+        return rc;
+    /* That is said when the table is to be created. */
+    log_event(LOG_DEBUG, "load.convert", F_STR("message", err->msg));
+    err_clear(err);
+    return ERR_OK;
+}
+
 static enum err_code report_tables(struct define_report *r, struct err *err)
 {
     for (size_t i = 0; i < r->run->table_count; i++) {
         struct load_table *t = &r->run->tables[i];
-        struct definition d;
-        enum err_code rc;
 
         if ((!t->create && !r->print) || !t->dump->schema_file || t->said)
             continue;
-        rc = definition_of_table(r->run, t, false, &d, err);
-        if (!rc)
-            report_changes(r, report_kind(t->dump->kind), t->label, &d);
-        t->said = true;
-        definition_release(&d);
-        if (rc == ERR_LOAD_SCHEMA) { /* said when it is to be created */
-            log_event(LOG_DEBUG, "load.convert", F_STR("message", err->msg));
-            err_clear(err);
-        } else if (rc) {
-            return rc;
-        }
+        if (report_table(r, t, err))
+            return err->code;
     }
     return ERR_OK;
 }

@@ -118,7 +118,7 @@ static enum err_code finish_step(struct load_run *run, struct conn *c, const str
         return rc;
     if (step->kind == STEP_INDEXES)
         fault_point("load.indexes.before-record");
-    else
+    if (step->kind == STEP_FOREIGN_KEY)
         fault_point("load.foreign-key.before-record");
     return steps_done(c, &run->state, step, err);
 }
@@ -252,29 +252,35 @@ out:
     return rc;
 }
 
-enum err_code finish_analyze(struct load_run *run, struct err *err)
+static enum err_code analyze_table(struct load_run *run, const struct load_table *t,
+                                   struct err *err)
 {
     struct strbuf sql = {0};
+    struct result *r = NULL;
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "ANALYZE TABLE ");
+    strbuf_add_table(&sql, t->target->db, t->target->name);
+    rc = conn_queryz(run->conn, strbuf_str(&sql), &r, err);
+    result_free(r);
+    strbuf_release(&sql);
+    if (!rc || err_info(rc)->retryable)
+        return rc;
+    /* The rows are there: no reason to fail. */
+    log_event(LOG_WARN, "load.analyze", F_STR("object", t->label), F_STR("message", err->msg));
+    err_clear(err);
+    return ERR_OK;
+}
+
+enum err_code finish_analyze(struct load_run *run, struct err *err)
+{
     enum err_code rc = ERR_OK;
 
     for (size_t i = 0; !rc && i < run->table_count && !cancel_asked(run->cancel); i++) {
         const struct load_table *t = &run->tables[i];
-        struct result *r = NULL;
 
-        if (t->dump->chunk_count == 0 || !t->target || atomic_load(&t->failed))
-            continue;
-        strbuf_reset(&sql);
-        strbuf_addstr(&sql, "ANALYZE TABLE ");
-        strbuf_add_table(&sql, t->target->db, t->target->name);
-        rc = conn_queryz(run->conn, strbuf_str(&sql), &r, err);
-        result_free(r);
-        if (rc && !err_info(rc)->retryable) { /* the rows are there: no reason to fail */
-            log_event(LOG_WARN, "load.analyze", F_STR("object", t->label),
-                      F_STR("message", err->msg));
-            err_clear(err);
-            rc = ERR_OK;
-        }
+        if (t->dump->chunk_count > 0 && t->target && !atomic_load(&t->failed))
+            rc = analyze_table(run, t, err);
     }
-    strbuf_release(&sql);
     return rc;
 }

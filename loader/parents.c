@@ -64,7 +64,7 @@ static enum err_code foreign_row(struct foreign_list *list, const struct row *ro
         list->keys[list->count++] = k;
         last = &list->keys[list->count - 1];
     }
-    columns = arena_alloc(list->arena, 2 * (last->count + 1) * sizeof *columns);
+    columns = arena_alloc(list->arena, 2 * ((size_t)last->count + 1) * sizeof *columns);
     for (unsigned i = 0; i < last->count; i++) {
         columns[i] = last->columns[i];
         columns[last->count + 1 + i] = last->parents[i];

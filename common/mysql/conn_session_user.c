@@ -122,12 +122,16 @@ static enum err_code statement_check(const char *sql, struct err *err)
 
 static enum err_code watched_compare(char *before[WATCHED], char *after[WATCHED], struct err *err)
 {
-    for (size_t i = 0; i < WATCHED; i++)
-        if ((before[i] || after[i]) && strcmp(before[i] ? before[i] : "", after[i] ? after[i] : ""))
+    for (size_t i = 0; i < WATCHED; i++) {
+        const char *was = before[i] ? before[i] : "";
+        const char *is = after[i] ? after[i] : "";
+
+        if (strcmp(was, is) != 0)
             return err_set(err, ERR_USAGE,
                            "--session changes %s from '%s' to '%s', which exact values and "
                            "exactly-once rest on",
-                           watched[i], before[i] ? before[i] : "", after[i] ? after[i] : "");
+                           watched[i], was, is);
+    }
     return ERR_OK;
 }
 
