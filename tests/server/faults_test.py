@@ -215,8 +215,8 @@ def test_source_goes_away(t):
     t.database(source, "away", options="CHARACTER SET utf8mb4")
     data.fill_random(source, "away", "t", 60000, t.seed)
     out = t.path("d")
-    process = ferry.start(["dump", "--source", source.url, "--output", out, "-f", "away.*", "--chunk-size", "64KiB"],
-                          env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:0.3"}, program=ferry.fault_binary())
+    process = ferry.start(["dump", "--source", source.url, "--output", out, "-f", "away.*", "--chunk-size", "64KiB", "--reconnect-timeout",
+                           "3s"], env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:0.3"}, program=ferry.fault_binary())
     ferry.wait_until(lambda: os.path.isdir(out) and len([n for n in os.listdir(out) if ".000000" in n]) > 3)
     source.kill()
     _, err = process.communicate(timeout=120)
