@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define XA_WAIT_US ((uint64_t)10000000) /* for prepared transactions to end */
-#define LOCK_WAIT_AFTER 3600U           /* seconds; for definitions that are being changed */
+#define LOCK_WAIT_AFTER 60U             /* seconds; for definitions that are being changed */
 #define ER_LOCK_WAIT_TIMEOUT 1205
 #define ER_LOCK_DEADLOCK 1213
 

@@ -39,7 +39,10 @@ static const struct setting {
     {"wait_timeout = 86400", EVERY, BOTH, 0, 0, false},
     {"net_read_timeout = 28800", EVERY, BOTH, 0, 0, false},
     {"net_write_timeout = 28800", EVERY, BOTH, 0, 0, false},
-    {"lock_wait_timeout = 3600", CLASSIC, BOTH, 50503, 0, false},
+    /* A source's DDL may wait for one of our snapshots while another of our statements waits for
+     * the DDL: no server sees that circle, and the applications stand behind it. */
+    {"lock_wait_timeout = 60", CLASSIC, SOURCE, 50503, 0, false},
+    {"lock_wait_timeout = 3600", CLASSIC, TARGET, 50503, 0, false},
     {"max_execution_time = 0", MYSQL_ONLY, BOTH, 50708, 0, false},
     {"max_execution_time = 0", TIDB_ONLY, BOTH, 0, 0, false},
     {"max_statement_time = 0", MARIADB_ONLY, BOTH, 100101, 0, false},

@@ -60,7 +60,7 @@ class Case:
     def close(self):
         for server, statement in self.cleanups:
             try:
-                server.run(statement)
+                server.run(statement, read_timeout=30)  # what a failed test has left running may hold it up
             except Exception:
                 pass
         for function in self.closers:
