@@ -364,7 +364,7 @@ def test_partial_by_sections_of_the_config_file(t):
     text = "threads = 2\n[table part.log_*]\nrows-limit = 11\n\n[table `part`.`c=d`]\nwhere = id <= 100 AND x = 3\ncolumns = id\n[table part.a]\nwhere = x = 5\n"
     args = config("good", text)
     ferry.run_killed(3, "dump", "--source", source.url, "--output", t.path("d"), *args, program=ferry.fault_binary(),
-                     env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:1"})
+                     env={"FERRY_FAULT_PAUSE": "dump.chunk.after-record:9"})
     ferry.dump(source, t.path("d"), *config("other", text.replace("x = 5", "x = 6"))).must(2, ["--where was", "x = 6"])
     ferry.dump(source, t.path("d"), *args, "--restart", "--yes").must()
     done = {r["table"]: r["rows"] for r in ferry.manifest(t.path("d")) if r["record"] == "table_done"}
