@@ -203,9 +203,11 @@ static void a_failed_sync_is_for_good(void **state)
     put(s, "taken/x", "x");
     given_grouped(s, "taken"); /* a folder has its name */
     assert_int_not_equal(store_sync(s, &err), ERR_OK);
+    assert_int_equal(folder_count(b->folder), 2); /* and no temporary file is left, now or then */
     given_grouped(s, "later");
     assert_int_not_equal(store_sync(s, &err), ERR_OK);
-    assert_lists(s, "later", NULL, "");
+    assert_int_equal(folder_count(b->folder), 2);
+    assert_lists(s, "", NULL, "taken/x|whole|");
 }
 
 static void a_replaced_object_stays_whole_for_its_readers(void **state)

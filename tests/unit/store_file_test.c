@@ -189,6 +189,22 @@ static void what_a_killed_run_left_is_never_listed_and_can_be_discarded(void **s
     free(sub);
 }
 
+static void what_was_never_synced_is_gone_with_the_store(void **state)
+{
+    const char *folder = *state;
+    struct store *s = open_store(folder);
+    struct err err = ERR_INIT;
+    struct sink *out = NULL;
+
+    assert_int_equal(store_open_grouped(s, "waits", &out, &err), ERR_OK);
+    assert_int_equal(sink_write(out, "x", 1, &err), ERR_OK);
+    assert_int_equal(sink_finish(out, &err), ERR_OK);
+    sink_free(out);
+    assert_int_equal(folder_count(folder), 1);
+    store_free(s);
+    assert_int_equal(folder_count(folder), 0);
+}
+
 static void links_are_followed_but_not_in_circles(void **state)
 {
     const char *folder = *state;
@@ -327,6 +343,7 @@ int main(void)
         CASE(urls_that_cannot_be_used_are_refused),
         CASE(a_file_is_no_folder),
         CASE(what_a_killed_run_left_is_never_listed_and_can_be_discarded),
+        CASE(what_was_never_synced_is_gone_with_the_store),
         CASE(links_are_followed_but_not_in_circles),
         CASE(the_folder_may_move),
         CASE(many_folders_are_made_as_needed),
