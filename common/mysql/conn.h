@@ -66,6 +66,11 @@ const char *result_column_name(const struct result *r, unsigned column); /* borr
 MUST_CHECK enum err_code result_next(struct result *r, struct row *row, bool *more,
                                      struct err *err);
 void result_free(struct result *r); /* a stream is drained first; NULL is fine */
+/* Calls `fn` for each row of the answer, as it comes; its error ends the reading. `fn` may not use
+ * `c`. */
+typedef enum err_code conn_row_fn(void *ctx, const struct row *row, struct err *err);
+MUST_CHECK enum err_code conn_rows(struct conn *c, const struct strbuf *sql, conn_row_fn *fn,
+                                   void *ctx, struct err *err);
 
 /* The first cell of the first row as a heap string; *value NULL for no row or SQL NULL. */
 MUST_CHECK enum err_code conn_value(struct conn *c, const char *sql, char **value, struct err *err);

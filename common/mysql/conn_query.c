@@ -206,6 +206,27 @@ void result_free(struct result *r)
     free(r);
 }
 
+enum err_code conn_rows(struct conn *c, const struct strbuf *sql, conn_row_fn *fn, void *ctx,
+                        struct err *err)
+{
+    struct result *r = NULL;
+    enum err_code rc;
+    bool more = false;
+
+    rc = conn_query(c, sql->str, sql->len, true, &r, err);
+    if (rc)
+        return rc;
+    do {
+        struct row row;
+
+        rc = result_next(r, &row, &more, err);
+        if (!rc && more)
+            rc = fn(ctx, &row, err);
+    } while (!rc && more);
+    result_free(r);
+    return rc;
+}
+
 enum err_code conn_value(struct conn *c, const char *sql, char **value, struct err *err)
 {
     struct result *r = NULL;

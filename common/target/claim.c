@@ -76,7 +76,7 @@ enum err_code claim_look(struct conn *c, const struct state *s, struct claim_ids
     for (size_t i = 0; i < ids.count; i++)
         strbuf_addf(&sql, "%s%" PRIu64, i ? "," : "", ids.chunk[i]);
     strbuf_addch(&sql, ')');
-    rc = state_query(c, &sql, look_row, &look, err);
+    rc = conn_rows(c, &sql, look_row, &look, err);
     strbuf_release(&sql);
     return rc;
 }

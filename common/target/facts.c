@@ -108,7 +108,7 @@ enum err_code facts_hold(struct conn *c, const struct state *s, const struct fac
     strbuf_addstr(&sql, "SELECT name,value FROM ");
     state_add_name(&sql, s, "fact");
     strbuf_addf(&sql, " WHERE job=%" PRIu64, s->job);
-    rc = state_query(c, &sql, fact_row, &r, err);
+    rc = conn_rows(c, &sql, fact_row, &r, err);
     strbuf_release(&sql);
     free(r.sorted);
     if (!rc && r.differs) {

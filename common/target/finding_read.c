@@ -72,7 +72,7 @@ static enum err_code read_pieces(const struct finding_query *q, const struct fin
                 " WHERE job=%" PRIu64 " AND chunk=%" PRIu64 " AND row_no=%" PRIu64
                 " AND key_no=%u ORDER BY part",
                 q->state->job, r->chunk, r->row, r->key_no);
-    rc = state_query(q->more, &sql, piece_row, existing, err);
+    rc = conn_rows(q->more, &sql, piece_row, existing, err);
     strbuf_release(&sql);
     return rc;
 }
@@ -142,7 +142,7 @@ enum err_code finding_each(const struct finding_query *q, finding_fn *fn, void *
                 q->replaced_only ? " AND done='replaced'" : "",
                 q->order == FINDING_BACKWARDS ? "ord DESC,chunk DESC,row_no DESC,key_no DESC"
                                               : "chunk,row_no,key_no");
-    rc = state_query(q->conn, &sql, finding_row, &g, err);
+    rc = conn_rows(q->conn, &sql, finding_row, &g, err);
     strbuf_release(&sql);
     for (unsigned i = 0; i < COL_COUNT; i++)
         strbuf_release(&g.text[i]);
@@ -218,7 +218,7 @@ enum err_code finding_sums(struct conn *c, const struct state *s, finding_sum_fn
                 " WHERE job=%" PRIu64 " GROUP BY db_name,name,kind,done ORDER BY db_name,name,"
                 "kind,done",
                 s->job);
-    rc = state_query(c, &sql, sum_row, &g, err);
+    rc = conn_rows(c, &sql, sum_row, &g, err);
     strbuf_release(&sql);
     return rc;
 }

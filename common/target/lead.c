@@ -51,7 +51,7 @@ static enum err_code look(struct conn *c, const struct state *s, struct looking 
     strbuf_addstr(&sql, " j LEFT JOIN ");
     state_add_name(&sql, s, "loader");
     strbuf_addf(&sql, " l ON l.job=j.job AND l.loader=j.token WHERE j.job=%" PRIu64, s->job);
-    rc = state_query(c, &sql, look_row, k, err);
+    rc = conn_rows(c, &sql, look_row, k, err);
     strbuf_release(&sql);
     if (!rc && !k->found)
         return err_set(err, ERR_LOAD_STATE, "the load's row in `%s`.`job` is gone", s->schema);

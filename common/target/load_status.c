@@ -47,7 +47,7 @@ static enum err_code jobs_read(struct conn *c, const struct state *s, struct job
                         "SUM(rows_done) AS loaded FROM ");
     state_add_name(&sql, s, "chunk");
     strbuf_addstr(&sql, " GROUP BY job) c ON c.job=j.job ORDER BY j.job");
-    rc = state_query(c, &sql, jobs_row, jobs, err);
+    rc = conn_rows(c, &sql, jobs_row, jobs, err);
     strbuf_release(&sql);
     return rc;
 }

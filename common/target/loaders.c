@@ -95,7 +95,7 @@ enum err_code loaders_read(struct conn *c, const struct state *s, loader_view_fn
                         "l.owner,l.process,l.options,l.peer FROM ");
     state_add_name(&sql, s, "loader");
     strbuf_addf(&sql, " l WHERE l.job=%" PRIu64 " ORDER BY l.started_at,l.loader", s->job);
-    rc = state_query(c, &sql, view_row, &reading, err);
+    rc = conn_rows(c, &sql, view_row, &reading, err);
     strbuf_release(&sql);
     return rc;
 }

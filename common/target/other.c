@@ -40,7 +40,7 @@ enum err_code state_other_renames(struct conn *c, const struct state_params *p, 
     strbuf_addstr(&sql, ",256) AND job IN (SELECT job FROM "); /* something has been made */
     strbuf_add_table(&sql, schema, "tbl");
     strbuf_addstr(&sql, ") ORDER BY job DESC LIMIT 1");
-    rc = state_query(c, &sql, other_row, &other, err);
+    rc = conn_rows(c, &sql, other_row, &other, err);
     strbuf_release(&sql);
     if (rc && (err->server_errno == ER_BAD_DB || err->server_errno == ER_NO_SUCH_TABLE)) {
         err_clear(err);

@@ -169,27 +169,6 @@ enum err_code state_cell_counts(const struct row *row, unsigned i, struct chunk_
     return ERR_OK;
 }
 
-enum err_code state_query(struct conn *c, const struct strbuf *sql, state_row_fn *fn, void *ctx,
-                          struct err *err)
-{
-    struct result *r = NULL;
-    enum err_code rc;
-    bool more = false;
-
-    rc = conn_query(c, sql->str, sql->len, true, &r, err);
-    if (rc)
-        return rc;
-    do {
-        struct row row;
-
-        rc = result_next(r, &row, &more, err);
-        if (!rc && more)
-            rc = fn(ctx, &row, err);
-    } while (!rc && more);
-    result_free(r);
-    return rc;
-}
-
 static enum err_code count_row(void *ctx, const struct row *row, struct err *err)
 {
     return state_cell_u64(row, 0, ctx, err);
@@ -211,7 +190,7 @@ static enum err_code state_exists(struct conn *c, const struct state *s, bool *e
         strbuf_add_quotedz(&sql, state_tables[i].name);
     }
     strbuf_addch(&sql, ')');
-    rc = state_query(c, &sql, count_row, &count, err);
+    rc = conn_rows(c, &sql, count_row, &count, err);
     strbuf_release(&sql);
     if (!rc)
         *exists = count == STATE_TABLES;
@@ -233,7 +212,7 @@ static enum err_code state_layout(struct conn *c, const struct state *s, struct 
     strbuf_add_quotedz(&sql, s->schema);
     strbuf_addstr(&sql, " AND ((table_name='job' AND column_name='stopped') OR "
                         "(table_name='chunk' AND column_name='loader')))");
-    rc = state_query(c, &sql, count_row, &old, err);
+    rc = conn_rows(c, &sql, count_row, &old, err);
     strbuf_release(&sql);
     if (!rc && old)
         return err_set(err, ERR_LOAD_STATE,
@@ -356,7 +335,7 @@ static enum err_code job_read(struct conn *c, const struct state *s, const struc
     strbuf_add_quotedz(&sql, p->renames);
     strbuf_addf(&sql, ",256) AND purpose='%s'", purpose_word(p));
     *j = (struct job_row){0};
-    rc = state_query(c, &sql, job_row, j, err);
+    rc = conn_rows(c, &sql, job_row, j, err);
     strbuf_release(&sql);
     if (!rc && !j->found)
         return err_set(err, ERR_LOAD_STATE, "the load's row in `%s`.`job` is gone", s->schema);
@@ -439,7 +418,7 @@ enum err_code state_find(struct conn *c, const char *schema, const char *dump_uu
         strbuf_addstr(&sql, " AND dump_uuid=");
         strbuf_add_quotedz(&sql, dump_uuid);
     }
-    rc = state_query(c, &sql, found_row, &found, err);
+    rc = conn_rows(c, &sql, found_row, &found, err);
     strbuf_release(&sql);
     if (!rc && found == 0)
         return err_set(err, ERR_LOAD_STATE, "no such load has left a state in `%s`", s->schema);
@@ -462,7 +441,7 @@ enum err_code state_check(struct conn *c, const struct state *s, struct err *err
     strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
     state_add_name(&sql, s, "job");
     strbuf_addf(&sql, " WHERE job=%" PRIu64 " AND token=%" PRIu64, s->job, s->token);
-    rc = state_query(c, &sql, count_row, &count, err);
+    rc = conn_rows(c, &sql, count_row, &count, err);
     strbuf_release(&sql);
     if (!rc && count != 1)
         return state_fenced(s, err);
@@ -563,7 +542,7 @@ enum err_code state_read_chunks(struct conn *c, const struct state *s, state_chu
                         "added,identical,ignored,replaced,skipped FROM ");
     state_add_name(&sql, s, "chunk");
     strbuf_addf(&sql, " WHERE job=%" PRIu64 " ORDER BY chunk", s->job);
-    rc = state_query(c, &sql, chunk_row, &reader, err);
+    rc = conn_rows(c, &sql, chunk_row, &reader, err);
     strbuf_release(&sql);
     return rc;
 }
@@ -608,7 +587,7 @@ enum err_code state_read_tables(struct conn *c, const struct state *s, state_tab
     strbuf_addstr(&sql, "SELECT tbl,db_name,name,state,target_id FROM ");
     state_add_name(&sql, s, "tbl");
     strbuf_addf(&sql, " WHERE job=%" PRIu64, s->job);
-    rc = state_query(c, &sql, table_row, &reader, err);
+    rc = conn_rows(c, &sql, table_row, &reader, err);
     strbuf_release(&sql);
     return rc;
 }

@@ -62,7 +62,7 @@ enum err_code steps_read(struct conn *c, const struct state *s, struct step **st
     strbuf_addstr(&sql, "SELECT tbl,step,number FROM ");
     state_add_name(&sql, s, "ddl");
     strbuf_addf(&sql, " WHERE job=%" PRIu64 " AND state='todo' ORDER BY step,tbl,number", s->job);
-    rc = state_query(c, &sql, step_row, &r, err);
+    rc = conn_rows(c, &sql, step_row, &r, err);
     strbuf_release(&sql);
     if (rc) {
         free(r.steps);

@@ -22,9 +22,5 @@ void state_cell_text(const struct row *row, unsigned i, char *out, size_t size);
 /* Five cells from the i-th: the counts of a chunk, in the struct's order. */
 MUST_CHECK enum err_code state_cell_counts(const struct row *row, unsigned i,
                                            struct chunk_counts *out, struct err *err);
-/* Calls `fn` for each row of the answer; its error ends the reading. `fn` may not use `c`. */
-typedef enum err_code state_row_fn(void *ctx, const struct row *row, struct err *err);
-MUST_CHECK enum err_code state_query(struct conn *c, const struct strbuf *sql, state_row_fn *fn,
-                                     void *ctx, struct err *err);
 
 #endif
