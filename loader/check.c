@@ -234,9 +234,9 @@ static enum err_code check_missing(const struct load_run *run, struct load_table
     return ERR_OK;
 }
 
-static enum err_code check_trigger(const struct load_run *run, const struct row *row,
-                                   struct err *err)
+static enum err_code check_trigger(void *ctx, const struct row *row, struct err *err)
 {
+    const struct load_run *run = ctx;
     const struct table *t = NULL;
     char *db, *name;
 
@@ -263,9 +263,7 @@ static enum err_code check_trigger(const struct load_run *run, const struct row 
 static enum err_code check_triggers(struct load_run *run, struct err *err)
 {
     struct strbuf sql = {0};
-    struct result *r = NULL;
     enum err_code rc;
-    bool more = true;
 
     if (run->flavour.vendor == VENDOR_TIDB || run->config->no_data ||
         (run->chunk_count == 0 && !run->config->dry_run) || run->table_count == 0)
@@ -278,15 +276,7 @@ static enum err_code check_triggers(struct load_run *run, struct err *err)
                     ? " OR event_manipulation LIKE '%DELETE%'"
                     : "");
     target_add_databases(run, &sql);
-    rc = conn_query(run->conn, sql.str, sql.len, false, &r, err);
-    while (!rc && more) {
-        struct row row;
-
-        rc = result_next(r, &row, &more, err);
-        if (!rc && more)
-            rc = check_trigger(run, &row, err);
-    }
-    result_free(r);
+    rc = conn_rows(run->conn, &sql, check_trigger, run, err);
     strbuf_release(&sql);
     return rc;
 }

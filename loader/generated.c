@@ -8,9 +8,10 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/mysql/ident.h"
 #include "common/schema/ddl_table.h"
+#include "common/schema/read.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -111,38 +112,17 @@ static void sides_compare(const struct load_table *t, const struct generated_sid
     }
 }
 
-static enum err_code target_definition(struct load_run *run, const struct load_table *t,
-                                       struct arena *arena, const char **sql, struct err *err)
-{
-    struct strbuf show = {0};
-    struct result *r = NULL;
-    struct row row = {0};
-    bool more = false;
-    enum err_code rc;
-
-    strbuf_addstr(&show, "SHOW CREATE TABLE ");
-    strbuf_add_table(&show, t->target->db, t->target->name);
-    rc = conn_query(run->conn, show.str, show.len, true, &r, err);
-    if (!rc)
-        rc = result_next(r, &row, &more, err);
-    if (!rc && more && row.count >= 2 && row.cell[1])
-        *sql = arena_memdup(arena, row.cell[1], row.len[1]);
-    result_free(r);
-    strbuf_release(&show);
-    return rc;
-}
-
 static enum err_code look_at(struct load_run *run, const struct load_table *t, struct err *err)
 {
     struct generated_side dump = {0}, target = {0};
     struct arena *arena = arena_new();
     struct definition d = {0};
-    const char *sql = NULL;
-    enum err_code rc = target_definition(run, t, arena, &sql, err);
+    char *sql = NULL;
+    enum err_code rc = schema_create_table(run->conn, t->target, &sql, err);
 
     if (!rc)
         rc = definition_of_table(run, t, false, &d, err);
-    if (!rc && sql && d.converted.sql) {
+    if (!rc && d.converted.sql) {
         rc = side_parse(&dump, run, d.converted.sql, arena, err);
         if (!rc)
             rc = side_parse(&target, run, sql, arena, err);
@@ -151,6 +131,7 @@ static enum err_code look_at(struct load_run *run, const struct load_table *t, s
     }
     definition_release(&d);
     arena_free(arena);
+    free(sql);
     return rc;
 }
 

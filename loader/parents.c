@@ -43,8 +43,9 @@ static bool foreign_is_ours(const struct load_run *run, const char *db, const ch
 }
 
 /* One column of a key; they come in order. */
-static enum err_code foreign_row(struct foreign_list *list, const struct row *row, struct err *err)
+static enum err_code foreign_row(void *ctx, const struct row *row, struct err *err)
 {
+    struct foreign_list *list = ctx;
     struct foreign_key k = {0}, *last = list->count ? &list->keys[list->count - 1] : NULL;
     const char **columns;
 
@@ -80,9 +81,7 @@ static enum err_code foreign_row(struct foreign_list *list, const struct row *ro
 static enum err_code foreign_read(struct foreign_list *list, struct err *err)
 {
     struct strbuf sql = {0};
-    struct result *r = NULL;
     enum err_code rc;
-    bool more = true;
 
     strbuf_addstr(&sql, "SELECT table_schema,table_name,constraint_name,column_name,"
                         "referenced_table_schema,referenced_table_name,referenced_column_name FROM "
@@ -90,15 +89,7 @@ static enum err_code foreign_read(struct foreign_list *list, struct err *err)
                         "NULL AND table_schema IN ");
     target_add_databases(list->run, &sql);
     strbuf_addstr(&sql, " ORDER BY table_schema,table_name,constraint_name,ordinal_position");
-    rc = conn_query(list->run->conn, sql.str, sql.len, false, &r, err);
-    while (!rc && more) {
-        struct row row;
-
-        rc = result_next(r, &row, &more, err);
-        if (!rc && more)
-            rc = foreign_row(list, &row, err);
-    }
-    result_free(r);
+    rc = conn_rows(list->run->conn, &sql, foreign_row, list, err);
     strbuf_release(&sql);
     return rc;
 }
@@ -132,11 +123,19 @@ static void foreign_query(const struct foreign_key *k, struct strbuf *sql)
     strbuf_addf(sql, " LIMIT %d", SHOWN_MAX + 1);
 }
 
-static void foreign_say(const struct foreign_key *k, const struct row *row, unsigned number)
+struct foreign_orphans {
+    const struct foreign_key *key;
+    unsigned rows;
+};
+
+static enum err_code foreign_say(void *ctx, const struct row *row, struct err *err)
 {
+    struct foreign_orphans *orphans = ctx;
+    const struct foreign_key *k = orphans->key;
     struct strbuf text = {0};
 
-    if (number > SHOWN_MAX) {
+    (void)err;
+    if (++orphans->rows > SHOWN_MAX) {
         strbuf_addstr(&text, "and more rows");
     } else {
         for (unsigned i = 0; i < k->count; i++) {
@@ -151,27 +150,18 @@ static void foreign_say(const struct foreign_key *k, const struct row *row, unsi
     log_event(LOG_ERROR, "load.foreign-key", F_STR("db", k->db), F_STR("table", k->table),
               F_STR("foreign_key", k->name), F_STR("message", strbuf_str(&text)));
     strbuf_release(&text);
+    return ERR_OK;
 }
 
 static enum err_code foreign_check(const struct load_run *run, const struct foreign_key *k,
                                    bool *violated, struct err *err)
 {
     struct strbuf sql = {0};
-    struct result *r = NULL;
-    unsigned rows = 0;
-    bool more = true;
+    struct foreign_orphans orphans = {.key = k};
     enum err_code rc;
 
     foreign_query(k, &sql);
-    rc = conn_query(run->conn, sql.str, sql.len, false, &r, err);
-    while (!rc && more) {
-        struct row row;
-
-        rc = result_next(r, &row, &more, err);
-        if (!rc && more)
-            foreign_say(k, &row, ++rows);
-    }
-    result_free(r);
+    rc = conn_rows(run->conn, &sql, foreign_say, &orphans, err);
     strbuf_release(&sql);
     if (rc && (err->server_errno == ER_NO_SUCH_TABLE || err->server_errno == ER_BAD_DB)) {
         log_event(LOG_ERROR, "load.foreign-key", F_STR("db", k->db), F_STR("table", k->table),
@@ -179,9 +169,9 @@ static enum err_code foreign_check(const struct load_run *run, const struct fore
                   F_STR("message", "the table that the foreign key names is not on the target"));
         err_clear(err);
         rc = ERR_OK;
-        rows = 1;
+        orphans.rows = 1;
     }
-    *violated = rows > 0;
+    *violated = orphans.rows > 0;
     return rc ? err_wrap(err, "foreign key %s of %s.%s", k->name, k->db, k->table) : ERR_OK;
 }
 

@@ -178,9 +178,16 @@ static enum err_code target_filter(const struct load_run *run, struct filter **f
 
 /* ---- table ids of TiDB ---- */
 
-static enum err_code target_id_row(struct load_run *run, struct load_table **by_target,
-                                   const struct row *row, struct err *err)
+struct id_reader {
+    struct load_run *run;
+    struct load_table **by_target; /* by index in run->target->tables */
+};
+
+static enum err_code target_id_row(void *ctx, const struct row *row, struct err *err)
 {
+    const struct id_reader *reader = ctx;
+    const struct schema *target = reader->run->target;
+    struct load_table **by_target = reader->by_target;
     char *db, *name;
     const struct table *t;
 
@@ -188,11 +195,11 @@ static enum err_code target_id_row(struct load_run *run, struct load_table **by_
         return err_set(err, ERR_SERVER_UNSUPPORTED, "information_schema.tables has no table id");
     db = xstrndup(row->cell[0], row->len[0]);
     name = xstrndup(row->cell[1], row->len[1]);
-    t = schema_find(run->target, db, name);
+    t = schema_find(target, db, name);
     free(db);
     free(name);
-    if (t && by_target[t - run->target->tables] && row->cell[2])
-        by_target[t - run->target->tables]->found_id = strtoull(row->cell[2], NULL, 10);
+    if (t && by_target[t - target->tables] && row->cell[2])
+        by_target[t - target->tables]->found_id = strtoull(row->cell[2], NULL, 10);
     return ERR_OK;
 }
 
@@ -211,32 +218,22 @@ void target_add_databases(const struct load_run *run, struct strbuf *sql)
 
 enum err_code target_ids(struct load_run *run, struct err *err)
 {
-    struct load_table **by_target; /* by index in run->target->tables */
+    struct id_reader reader = {.run = run};
     struct strbuf sql = {0};
-    struct result *r = NULL;
     enum err_code rc;
-    bool more = true;
 
     if (run->flavour.vendor != VENDOR_TIDB || run->table_count == 0)
         return ERR_OK;
-    by_target = xcalloc(run->target->table_count + 1, sizeof(struct load_table *));
+    reader.by_target = xcalloc(run->target->table_count + 1, sizeof(struct load_table *));
     for (size_t i = 0; i < run->table_count; i++)
         if (run->tables[i].target)
-            by_target[run->tables[i].target - run->target->tables] = &run->tables[i];
+            reader.by_target[run->tables[i].target - run->target->tables] = &run->tables[i];
     strbuf_addstr(&sql, "SELECT table_schema,table_name,tidb_table_id FROM "
                         "information_schema.tables WHERE table_schema IN ");
     target_add_databases(run, &sql);
-    rc = conn_query(run->conn, sql.str, sql.len, false, &r, err);
-    while (!rc && more) {
-        struct row row;
-
-        rc = result_next(r, &row, &more, err);
-        if (!rc && more)
-            rc = target_id_row(run, by_target, &row, err);
-    }
-    result_free(r);
+    rc = conn_rows(run->conn, &sql, target_id_row, &reader, err);
     strbuf_release(&sql);
-    free(by_target);
+    free(reader.by_target);
     return rc;
 }
 
