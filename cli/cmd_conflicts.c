@@ -125,25 +125,16 @@ enum err_code command_conflicts(struct command_context *ctx, struct err *err)
     const struct opt_table tables[] = {{"Conflicts", conflicts_opts_table, &opts},
                                        {"Target server", target_opts_table, &target},
                                        {"General", general_opts_table, &general}};
+    const struct command_line line = {
+        "conflicts --target URL [--input URL] [OPTION]...",
+        "Lists the rows that a load has met in its way, and writes the SQL that puts\n"
+        "back what --on-conflict replace removed.\n",
+        tables, 3, &general};
     struct opt_set *set = NULL;
-    enum err_code rc;
-    int args = 0;
+    enum err_code rc = command_start(&line, ctx, &set, NULL, err);
 
-    rc = opt_parse(&set, tables, 3, ctx->argc, ctx->argv, &args, err);
-    if (!rc && general.help) {
-        command_help("conflicts --target URL [--input URL] [OPTION]...",
-                     "Lists the rows that a load has met in its way, and writes the SQL that puts\n"
-                     "back what --on-conflict replace removed.\n",
-                     tables, 3);
-        goto out;
-    }
-    if (!rc)
-        rc = command_no_args(ctx, args, err);
-    if (!rc)
-        rc = general_opts_apply(&general, err);
-    if (!rc)
+    if (!rc && !general.help)
         rc = conflicts_with(&opts, &target, err);
-out:
     opt_set_free(set);
     return rc;
 }

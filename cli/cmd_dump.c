@@ -303,26 +303,17 @@ enum err_code command_dump(struct command_context *ctx, struct err *err)
                                        {"CSV", csv_opts_table, &opts.csv},
                                        {"Source server", source_opts_table, &source},
                                        {"General", general_opts_table, &general}};
+    const struct command_line line = {
+        "dump --source URL --output URL [OPTION]...",
+        "Reads databases in parallel into chunked SQL or CSV files, with the binlog\n"
+        "position they belong to. The same command said again continues an\n"
+        "unfinished dump.\n",
+        tables, 4, &general};
     struct opt_set *set = NULL;
-    enum err_code rc;
-    int args = 0;
+    enum err_code rc = command_start(&line, ctx, &set, NULL, err);
 
-    rc = opt_parse(&set, tables, 4, ctx->argc, ctx->argv, &args, err);
-    if (!rc && general.help) {
-        command_help("dump --source URL --output URL [OPTION]...",
-                     "Reads databases in parallel into chunked SQL or CSV files, with the binlog\n"
-                     "position they belong to. The same command said again continues an\n"
-                     "unfinished dump.\n",
-                     tables, 4);
-        goto out;
-    }
-    if (!rc)
-        rc = command_no_args(ctx, args, err);
-    if (!rc)
-        rc = general_opts_apply(&general, err);
-    if (!rc)
+    if (!rc && !general.help)
         rc = dump_with(&opts, &source, &general, ctx, err);
-out:
     opt_set_free(set);
     return rc;
 }

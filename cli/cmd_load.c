@@ -415,25 +415,16 @@ enum err_code command_load(struct command_context *ctx, struct err *err)
     const struct opt_table tables[] = {{"Load", load_opts_table, &opts},
                                        {"Target server", target_opts_table, &target},
                                        {"General", general_opts_table, &general}};
+    const struct command_line line = {
+        "load --target URL --input URL [OPTION]...",
+        "Writes a dump into TiDB, MySQL or MariaDB, each row exactly once. The same\n"
+        "command said again goes on where it stopped.\n",
+        tables, 3, &general};
     struct opt_set *set = NULL;
-    enum err_code rc;
-    int args = 0;
+    enum err_code rc = command_start(&line, ctx, &set, NULL, err);
 
-    rc = opt_parse(&set, tables, 3, ctx->argc, ctx->argv, &args, err);
-    if (!rc && general.help) {
-        command_help("load --target URL --input URL [OPTION]...",
-                     "Writes a dump into TiDB, MySQL or MariaDB, each row exactly once. The same\n"
-                     "command said again goes on where it stopped.\n",
-                     tables, 3);
-        goto out;
-    }
-    if (!rc)
-        rc = command_no_args(ctx, args, err);
-    if (!rc)
-        rc = general_opts_apply(&general, err);
-    if (!rc)
+    if (!rc && !general.help)
         rc = load_with(&opts, &target, &general, ctx, err);
-out:
     opt_set_free(set);
     return rc;
 }

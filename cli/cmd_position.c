@@ -50,27 +50,17 @@ enum err_code command_position(struct command_context *ctx, struct err *err)
     struct general_opts general = {0};
     const struct opt_table tables[] = {{"Position", position_opts_table, &opts},
                                        {"General", general_opts_table, &general}};
+    const struct command_line line = {
+        "position --input URL [--as FORM]",
+        "Prints the binlog position that a dump belongs to, for the tool that follows\n"
+        "the source from there. Refused where following it would lose or double\n"
+        "changes.\n",
+        tables, 2, &general};
     struct opt_set *set = NULL;
-    enum err_code rc;
-    int args = 0;
+    enum err_code rc = command_start(&line, ctx, &set, NULL, err);
 
-    rc = opt_parse(&set, tables, 2, ctx->argc, ctx->argv, &args, err);
-    if (!rc && general.help) {
-        command_help(
-            "position --input URL [--as FORM]",
-            "Prints the binlog position that a dump belongs to, for the tool that follows\n"
-            "the source from there. Refused where following it would lose or double\n"
-            "changes.\n",
-            tables, 2);
-        goto out;
-    }
-    if (!rc)
-        rc = command_no_args(ctx, args, err);
-    if (!rc)
-        rc = general_opts_apply(&general, err);
-    if (!rc)
+    if (!rc && !general.help)
         rc = position_print(&opts, err);
-out:
     opt_set_free(set);
     return rc;
 }

@@ -49,30 +49,26 @@ enum err_code command_status(struct command_context *ctx, struct err *err)
     const struct opt_table tables[] = {{"Status", status_opts_table, &opts},
                                        {"Target server", target_opts_table, &target},
                                        {"General", general_opts_table, &general}};
+    const struct command_line line = {
+        "status URL [--json]",
+        "Says how far a dump is, in a folder or at s3://bucket/prefix: running and by\n"
+        "whom, unfinished or finished; tables, rows, bytes, share. Of a target, a URL of the\n"
+        "form mysql://..., how far its loads are, and each machine that is at them. It reads\n"
+        "only, and disturbs nobody.\n",
+        tables, 3, &general};
     struct opt_set *set = NULL;
-    enum err_code rc;
-    int args = 0;
+    const char *url = NULL;
+    enum err_code rc = command_start(&line, ctx, &set, &url, err);
 
-    rc = opt_parse(&set, tables, 3, ctx->argc, ctx->argv, &args, err);
-    if (!rc && general.help) {
-        command_help(
-            "status URL [--json]",
-            "Says how far a dump is, in a folder or at s3://bucket/prefix: running and by\n"
-            "whom, unfinished or finished; tables, rows, bytes, share. Of a target, a URL of the\n"
-            "form mysql://..., how far its loads are, and each machine that is at them. It reads\n"
-            "only, and disturbs nobody.\n",
-            tables, 3);
+    if (rc || general.help)
         goto out;
-    }
-    if (!rc)
-        rc = general_opts_apply(&general, err);
-    if (!rc && args + 1 != ctx->argc)
+    if (!url) {
         rc = err_set(err, ERR_USAGE, "give one URL: ferry status FOLDER, or mysql://...");
-    if (!rc && strncmp(ctx->argv[args], "mysql://", 8) == 0) {
-        target.url = ctx->argv[args];
+    } else if (strncmp(url, "mysql://", 8) == 0) {
+        target.url = url;
         rc = status_load_print(&target, opts.meta_schema, opts.json, err);
-    } else if (!rc) {
-        rc = status_print(ctx->argv[args], opts.json, err);
+    } else {
+        rc = status_print(url, opts.json, err);
     }
 out:
     opt_set_free(set);

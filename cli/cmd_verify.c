@@ -78,31 +78,24 @@ enum err_code command_verify(struct command_context *ctx, struct err *err)
     const struct opt_table tables[] = {{"Verify", verify_opts_table, &opts},
                                        {"Two servers", verify_servers_table, &servers},
                                        {"General", general_opts_table, &general}};
+    const struct command_line line = {
+        "verify --input URL | --source URL --target URL [OPTION]...",
+        "With --input: checks a dump without any server: every file is there, whole and\n"
+        "unchanged, its rows parse and are as many as recorded, and the chunks of each\n"
+        "table join up. Names each fault; exit status 5.\n"
+        "With --source and --target: compares the rows of two servers, and names each that\n"
+        "differs, with its columns; exit status 3.\n",
+        tables, 3, &general};
     struct opt_set *set = NULL;
-    enum err_code rc;
-    int args = 0;
+    enum err_code rc = command_start(&line, ctx, &set, NULL, err);
 
-    rc = opt_parse(&set, tables, 3, ctx->argc, ctx->argv, &args, err);
-    if (!rc && general.help) {
-        command_help(
-            "verify --input URL | --source URL --target URL [OPTION]...",
-            "With --input: checks a dump without any server: every file is there, whole and\n"
-            "unchanged, its rows parse and are as many as recorded, and the chunks of each\n"
-            "table join up. Names each fault; exit status 5.\n"
-            "With --source and --target: compares the rows of two servers, and names each that\n"
-            "differs, with its columns; exit status 3.\n",
-            tables, 3);
+    if (rc || general.help)
         goto out;
-    }
-    if (!rc)
-        rc = command_no_args(ctx, args, err);
-    if (!rc)
-        rc = general_opts_apply(&general, err);
-    if (!rc && opts.input && (servers.source || servers.target))
+    if (opts.input && (servers.source || servers.target))
         rc = err_set(err, ERR_USAGE, "--input and --source with --target are two things to do");
-    else if (!rc && opts.input)
+    else if (opts.input)
         rc = verify_with(&opts, &general, ctx, err);
-    else if (!rc)
+    else
         rc = verify_servers(&servers, opts.threads, &general, ctx->cancel, err);
 out:
     opt_set_free(set);

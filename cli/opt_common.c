@@ -172,20 +172,33 @@ enum err_code server_opts_resolve(const struct server_opts *opts, const char *ro
     return rc;
 }
 
-void command_help(const char *usage, const char *text, const struct opt_table *tables, size_t count)
+static void command_help(const struct command_line *line)
 {
     struct strbuf sb = {0};
 
-    strbuf_addf(&sb, "usage: ferry %s\n\n%s\n", usage, text);
-    opt_help(&sb, tables, count);
+    strbuf_addf(&sb, "usage: ferry %s\n\n%s\n", line->usage, line->text);
+    opt_help(&sb, line->tables, line->table_count);
     (void)fputs(strbuf_str(&sb), stdout);
     strbuf_release(&sb);
 }
 
-enum err_code command_no_args(const struct command_context *ctx, int args, struct err *err)
+enum err_code command_start(const struct command_line *line, const struct command_context *ctx,
+                            struct opt_set **set, const char **arg, struct err *err)
 {
-    if (args < ctx->argc && ctx->argv[args])
-        return err_set(err, ERR_USAGE, "'%s' is not an option of ferry %s", ctx->argv[args],
+    int first = 0;
+    enum err_code rc =
+        opt_parse(set, line->tables, line->table_count, ctx->argc, ctx->argv, &first, err);
+
+    if (rc)
+        return rc;
+    if (line->general->help) {
+        command_help(line);
+        return ERR_OK;
+    }
+    if (arg && first < ctx->argc)
+        *arg = ctx->argv[first++];
+    if (first < ctx->argc && ctx->argv[first])
+        return err_set(err, ERR_USAGE, "'%s' is not an option of ferry %s", ctx->argv[first],
                        ctx->argv[0]);
-    return ERR_OK;
+    return general_opts_apply(line->general, err);
 }

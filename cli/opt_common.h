@@ -60,11 +60,20 @@ enum err_code command_help_words(struct command_context *ctx, struct err *err);
 enum err_code command_dump(struct command_context *ctx, struct err *err);
 enum err_code command_load(struct command_context *ctx, struct err *err);
 
-/* Prints "usage: ferry NAME ..." and the tables to stdout. */
-void command_help(const char *usage, const char *text, const struct opt_table *tables,
-                  size_t count);
-/* ERR_USAGE when positional arguments are left. */
-MUST_CHECK enum err_code command_no_args(const struct command_context *ctx, int args,
-                                         struct err *err);
+/* A command's line: what --help says of it, and the options it may have. */
+struct command_line {
+    const char *usage, *text; /* "dump --source URL ..."; sentences, each line ended */
+    const struct opt_table *tables;
+    size_t table_count;
+    const struct general_opts *general; /* the config of one of the tables */
+};
+/* Reads the line and starts the log; or, with general->help set, prints "usage: ferry ..." and the
+ * tables to stdout: then there is nothing else to do. `*set` owns the options' strings, and is
+ * freed by the caller even after an error. `*arg` gets the argument that is not an option, and is
+ * left alone where there is none; NULL for `arg`: the command takes none. ERR_USAGE names one too
+ * many. */
+MUST_CHECK enum err_code command_start(const struct command_line *line,
+                                       const struct command_context *ctx, struct opt_set **set,
+                                       const char **arg, struct err *err);
 
 #endif
