@@ -122,7 +122,7 @@ static bool check_schema_fixed(const struct check *c, const struct file_name *na
     if (name->db && name->table)
         t = ledger_find(c->run->ledger, name->db, name->table);
     return name->kind == FILE_DATABASE || name->kind == FILE_POST || name->kind == FILE_TRIGGERS ||
-           (t && t->recorded && !t->voided);
+           name->kind == FILE_BINLOG || (t && t->recorded && !t->voided);
 }
 
 static enum err_code check_file(void *ctx, const char *path, const struct store_info *info,
@@ -151,6 +151,7 @@ static enum err_code check_file(void *ctx, const char *path, const struct store_
     case FILE_POST:
     case FILE_TRIGGERS:
     case FILE_SEQUENCE:
+    case FILE_BINLOG:
         f = ledger_find_file(c->run->ledger, path);
         known = f != NULL;
         if (f && check_schema_fixed(c, &name))

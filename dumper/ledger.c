@@ -1,6 +1,7 @@
 #include "dumper/ledger.h"
 
 #include "common/base/mem.h"
+#include "formats/segments.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,9 @@ void ledger_free(struct ledger *s)
         ledger_table_free(s->tables[i]);
     for (size_t i = 0; i < s->file_count; i++)
         free(s->files[i].path);
+    for (size_t i = 0; i < s->segment_count; i++)
+        record_release(&(struct record){.kind = RECORD_SEGMENT, .u.segment = s->segments[i]});
+    free(s->segments);
     free(s->tables);
     free(s->by_id);
     free(s->files);
@@ -92,14 +96,35 @@ static struct ledger_table *ledger_by_id(const struct ledger *s, unsigned id)
     return id && id <= s->id_count ? s->by_id[id - 1] : NULL;
 }
 
-void ledger_add_file(struct ledger *s, const char *path, uint64_t bytes)
+static void ledger_put_file(struct ledger *s, const char *path, uint64_t bytes)
 {
     if (s->file_count == s->file_cap) {
         s->file_cap = s->file_cap ? s->file_cap * 2 : 64;
         s->files = xreallocarray(s->files, s->file_cap, sizeof(*s->files));
     }
-    s->file_records++;
     s->files[s->file_count++] = (struct ledger_file){.path = xstrdup(path), .bytes = bytes};
+}
+
+void ledger_add_file(struct ledger *s, const char *path, uint64_t bytes)
+{
+    s->file_records++;
+    ledger_put_file(s, path, bytes);
+}
+
+static enum err_code ledger_apply_segment(struct ledger *s, struct record *r, struct err *err)
+{
+    const struct segment_record *last =
+        s->segment_count ? &s->segments[s->segment_count - 1] : NULL;
+    enum err_code rc = segment_joins(last, &r->u.segment, err);
+
+    if (rc)
+        return rc;
+    ledger_put_file(s, r->u.segment.path, r->u.segment.digest.bytes);
+    if ((s->segment_count & (s->segment_count + 1)) == 0) /* full at 0, 1, 3, 7, ... */
+        s->segments = xreallocarray(s->segments, s->segment_count * 2 + 1, sizeof(*s->segments));
+    s->segments[s->segment_count++] = r->u.segment;
+    r->u.segment = (struct segment_record){0};
+    return ERR_OK;
 }
 
 void ledger_add_chunk(struct ledger_table *t, const struct chunk_record *r)
@@ -311,6 +336,9 @@ enum err_code ledger_apply(struct ledger *s, struct record *r, struct err *err)
         break;
     case RECORD_CHECKED:
         s->checked = r->u.checked.epoch;
+        break;
+    case RECORD_SEGMENT:
+        rc = ledger_apply_segment(s, r, err);
         break;
     case RECORD_END:
         s->ended = true;

@@ -68,7 +68,9 @@ struct ledger {
     unsigned id_max;
     struct ledger_file *files; /* by path up to sorted_files; behind them what was added since */
     size_t file_count, file_cap, sorted_files;
-    uint64_t file_records; /* several may be of one path */
+    uint64_t file_records;           /* several may be of one path */
+    struct segment_record *segments; /* of the captured binlog */
+    size_t segment_count;
 };
 
 struct ledger *ledger_new(void);

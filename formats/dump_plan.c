@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "formats/file_names.h"
+#include "formats/segments.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ struct dump_plan {
     struct plan_table *tables; /* by number */
     size_t table_count, table_cap;
     struct plan_file *files;
-    size_t file_count, file_cap;
+    size_t file_count, file_cap, segment_cap;
 };
 
 struct dump_plan *dump_plan_new(struct dump *d)
@@ -455,6 +456,20 @@ static enum err_code add_left_out(struct dump_plan *p, struct record *r, struct 
     return ERR_OK;
 }
 
+static enum err_code add_segment(struct dump_plan *p, struct record *r, struct err *err)
+{
+    struct dump *d = p->dump;
+    const struct segment_record *last = d->binlog_count ? &d->binlog[d->binlog_count - 1] : NULL;
+    enum err_code rc = segment_joins(last, &r->u.segment, err);
+
+    if (rc)
+        return rc;
+    d->binlog = array_grow(d->binlog, d->binlog_count, &p->segment_cap, sizeof *d->binlog);
+    d->binlog[d->binlog_count++] = r->u.segment;
+    memset(&r->u.segment, 0, sizeof r->u.segment); /* taken over */
+    return ERR_OK;
+}
+
 /* For the dumper alone. */
 static enum err_code add_checked(struct dump_plan *p, struct record *r, struct err *err)
 {
@@ -485,6 +500,7 @@ enum err_code dump_plan_add(void *plan, struct record *r, struct err *err)
         [RECORD_VOID] = add_void,
         [RECORD_LEFT_OUT] = add_left_out,
         [RECORD_CHECKED] = add_checked,
+        [RECORD_SEGMENT] = add_segment,
         [RECORD_END] = add_end,
     };
     struct dump_plan *p = plan;

@@ -73,6 +73,11 @@ void dump_free(struct dump *d)
         r = (struct record){.kind = RECORD_LEFT_OUT, .u.left_out = d->left_out[i]};
         record_release(&r);
     }
+    for (size_t i = 0; i < d->binlog_count; i++) {
+        r = (struct record){.kind = RECORD_SEGMENT, .u.segment = d->binlog[i]};
+        record_release(&r);
+    }
+    free(d->binlog);
     free(d->left_out);
     free(d->epochs);
     free(d->databases);
@@ -255,13 +260,15 @@ static int expected_compare(const void *a, const void *b)
 static void listing_fill(struct listing *l)
 {
     const struct dump *d = l->dump;
-    size_t total = d->file_count;
+    size_t total = d->file_count + d->binlog_count;
 
     for (size_t i = 0; i < d->table_count; i++)
         total += d->tables[i].chunk_count;
     l->files = xcalloc(total, sizeof *l->files);
     for (size_t i = 0; i < d->file_count; i++)
         l->files[l->count++] = (struct expected){d->files[i].path, d->files[i].digest.bytes};
+    for (size_t i = 0; i < d->binlog_count; i++)
+        l->files[l->count++] = (struct expected){d->binlog[i].path, d->binlog[i].digest.bytes};
     for (size_t i = 0; i < d->table_count; i++) {
         const struct dump_table *t = &d->tables[i];
 

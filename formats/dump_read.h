@@ -75,6 +75,8 @@ struct dump {
     size_t table_count;
     struct file_record *files; /* schema files by path */
     size_t file_count;
+    struct segment_record *binlog; /* captured, in order: formats/segments.h */
+    size_t binlog_count;
     bool complete;     /* has its end record */
     uint64_t segments; /* of the manifest that have been read; 0: of another tool */
     uint64_t voids;    /* void records among them */

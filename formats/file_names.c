@@ -85,6 +85,18 @@ void file_name_data(struct strbuf *out, const char *db, const char *table, uint6
     strbuf_addf(out, ".%0*" PRIu64 ".%s%s", NUMBER_DIGITS, number, ext, compression_ext);
 }
 
+void file_name_segment(struct strbuf *out, uint64_t number)
+{
+    strbuf_addf(out, BINLOG_FOLDER "%06" PRIu64 ".binlog.zst", number);
+}
+
+void file_name_charset(struct strbuf *out, const char *charset)
+{
+    strbuf_addstr(out, BINLOG_FOLDER);
+    strbuf_addstr(out, charset);
+    strbuf_addstr(out, ".charset.zst");
+}
+
 enum err_code file_name_fits(const char *db, const char *table, struct err *err)
 {
     struct strbuf name = {0};
@@ -228,6 +240,8 @@ void file_name_parse(const char *path, struct file_name *out)
         out->kind = FILE_LOCK;
     else if (strncmp(path, MANIFEST_FOLDER, sizeof MANIFEST_FOLDER - 1) == 0)
         out->kind = FILE_MANIFEST;
+    else if (strncmp(path, BINLOG_FOLDER, sizeof BINLOG_FOLDER - 1) == 0)
+        out->kind = FILE_BINLOG;
     else
         dump_file_parse(path, out);
 }

@@ -17,6 +17,7 @@
 #define MANIFEST_FOLDER "ferry.manifest/"
 #define METADATA_FILE "metadata"
 #define LOCK_FILE "ferry.lock"
+#define BINLOG_FOLDER "ferry.binlog/"
 
 enum file_kind {
     FILE_OTHER, /* not of a dump */
@@ -29,6 +30,7 @@ enum file_kind {
     FILE_DATA,
     FILE_METADATA,
     FILE_MANIFEST,
+    FILE_BINLOG, /* a segment of the source's binlog, or what its replay needs */
     FILE_LOCK
 };
 struct file_name { /* what a name says; strings are owned by the struct */
@@ -47,8 +49,13 @@ void file_name_data(struct strbuf *out, const char *db, const char *table, uint6
                     const char *ext, const char *compression_ext);
 /* ERR_LIMIT names the table whose file names a file system would refuse. */
 MUST_CHECK enum err_code file_name_fits(const char *db, const char *table, struct err *err);
+/* Of a segment of the binlog, numbered from 1. */
+void file_name_segment(struct strbuf *out, uint64_t number);
+/* Of the map of a character set ("latin1") that the replay needs. */
+void file_name_charset(struct strbuf *out, const char *charset);
 void file_name_escape(struct strbuf *out, const char *name);
-/* Never fails: FILE_OTHER, also for anything in a folder other than the manifest's. */
+/* Never fails: FILE_OTHER, also for anything in a folder other than the manifest's and the
+ * binlog's. */
 void file_name_parse(const char *path, struct file_name *out);
 void file_name_release(struct file_name *n);
 

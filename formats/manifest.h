@@ -8,7 +8,7 @@
  * absent, so any bad line is an error.
  *
  * Records: dump, file (a schema file), epoch, table, span, chunk, table_done, void, left_out,
- * checked, end.
+ * checked, segment (of the source's binlog), end.
  * A span is a range of a table's key that one worker reads in key order; a span record comes before
  * its chunks; a chunk's bounds are (lo, hi] in the key's order; splitting a span makes a new one
  * behind its parent. So the parts that are missing follow from the records alone, without comparing
@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #define MANIFEST_VERSION 1
+#define SEGMENT_DDL_TEXTS 3 /* each entry of segment_record.ddl */
 
 struct dump_record {
     char uuid[37];
@@ -54,6 +55,10 @@ struct epoch_record {
     uint64_t tables;        /* with rows, that the plan had, done ones too; 0: not known */
     uint64_t data_bytes;    /* of all of them, an estimate */
     uint64_t lock_us;       /* that writers were locked out; 0: not known when it was written */
+    uint64_t log_created;   /* seconds: the time in the header of log_file's format description, as
+                               the capture of the binlog has seen it; 0: not known */
+    bool cascades_logged; /* what foreign keys' cascades change is in the binlog; false: it is not,
+                             or not known */
 };
 struct column_record {
     char *name, *type_text, *charset, *collation;
@@ -112,6 +117,23 @@ struct table_done_record { /* sums over the table's chunks since its last void; 
     uint64_t from, to; /* the first and the last epoch of its chunks, those without rows too: the
                           bounds of a replay; 0: it has none, or an older ferry wrote it */
 };
+struct segment_record { /* a part of the source's binlog, formats/segments.h */
+    uint64_t number;    /* from 1, without gaps, in the order of the binlog */
+    char *path;
+    char *log_file;         /* the events of one file of the binlog ... */
+    uint64_t start, end;    /* ... from this offset up to that one */
+    uint64_t log_created;   /* as in struct epoch_record; never 0 */
+    char *gtid_from, *gtid; /* whole transactions before `start`, and before `end`; NULL: not
+                               known */
+    bool open;              /* it ends inside of a transaction, which the next one goes on with */
+    uint64_t transactions;  /* that end in it; a statement of DDL is one */
+    uint64_t time_from, time_to; /* of the first and the last event: seconds, UTC */
+    char **ddl;                  /* what DDL in it names: 3 texts each, the offset behind the
+                                    statement, database, table ("": all of the database) */
+    unsigned ddl_count;          /* texts */
+    uint64_t raw_bytes;
+    struct digest digest;
+};
 struct end_record { /* nothing comes behind it */
     int64_t at_us;
     uint64_t tables; /* views and sequences too */
@@ -130,6 +152,7 @@ enum record_kind {
     RECORD_VOID,
     RECORD_LEFT_OUT,
     RECORD_CHECKED,
+    RECORD_SEGMENT,
     RECORD_END
 };
 struct record {
@@ -145,6 +168,7 @@ struct record {
         struct void_record voided;
         struct left_out_record left_out;
         struct checked_record checked;
+        struct segment_record segment;
         struct end_record end;
     } u;
 };

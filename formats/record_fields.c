@@ -52,6 +52,8 @@ static const struct record_field epoch_fields[] = {
     F(epoch, tables, FIELD_U64_OPT),
     F(epoch, data_bytes, FIELD_U64_OPT),
     F(epoch, lock_us, FIELD_U64_OPT),
+    F(epoch, log_created, FIELD_U64_OPT),
+    F(epoch, cascades_logged, FIELD_BOOL),
 };
 static const struct record_field table_fields[] = {
     F(table, table, FIELD_UINT),      F(table, epoch, FIELD_UINT),
@@ -96,6 +98,23 @@ static const struct record_field checked_fields[] = {
     F(checked, epoch, FIELD_UINT),
     F(checked, means, FIELD_TEXT),
 };
+static const struct record_field segment_fields[] = {
+    F(segment, number, FIELD_U64),
+    F(segment, log_file, FIELD_TEXT),
+    F(segment, start, FIELD_U64),
+    F(segment, end, FIELD_U64),
+    F(segment, log_created, FIELD_U64),
+    F(segment, gtid_from, FIELD_TEXT_OPT),
+    F(segment, gtid, FIELD_TEXT_OPT),
+    F(segment, open, FIELD_BOOL),
+    F(segment, transactions, FIELD_U64),
+    F(segment, time_from, FIELD_U64),
+    F(segment, time_to, FIELD_U64),
+    F_LIST(segment, ddl, FIELD_NAMES, ddl_count),
+    F(segment, raw_bytes, FIELD_U64),
+    F(segment, path, FIELD_PATH),
+    F_DIGEST(segment),
+};
 static const struct record_field end_fields[] = {
     F(end, tables, FIELD_U64), F(end, rows, FIELD_U64),   F(end, raw_bytes, FIELD_U64),
     F(end, files, FIELD_U64),  F(end, at_us, FIELD_TIME),
@@ -127,6 +146,7 @@ static const struct record_layout layouts[] = {
     [RECORD_VOID] = LAYOUT("void", void_fields),
     [RECORD_LEFT_OUT] = LAYOUT("left_out", left_out_fields),
     [RECORD_CHECKED] = LAYOUT("checked", checked_fields),
+    [RECORD_SEGMENT] = LAYOUT("segment", segment_fields),
     [RECORD_END] = LAYOUT("end", end_fields),
 };
 static const struct record_layout columns = LAYOUT("column", column_fields);

@@ -355,6 +355,10 @@ static enum err_code record_check(const struct record *r, struct err *err)
 
     if (r->kind == RECORD_DUMP && r->u.dump.version == 0)
         return member_bad("version", "is 0", err);
+    if (r->kind == RECORD_SEGMENT && r->u.segment.digest.block_count == 0)
+        return member_bad("sha256", "is missing", err);
+    if (r->kind == RECORD_SEGMENT && r->u.segment.ddl_count % SEGMENT_DDL_TEXTS)
+        return member_bad("ddl", "is not a list of offsets, databases and tables", err);
     if (r->kind != RECORD_CHUNK)
         return ERR_OK;
     if ((c->rows == 0) != (c->path == NULL) || (c->rows == 0) != (c->number == 0))

@@ -35,7 +35,7 @@ static bool name_is_read(const char *path)
 
     file_name_parse(path, &name);
     is = name.kind != FILE_OTHER && name.kind != FILE_METADATA && name.kind != FILE_MANIFEST &&
-         name.kind != FILE_LOCK;
+         name.kind != FILE_BINLOG && name.kind != FILE_LOCK;
     file_name_release(&name);
     return is;
 }
@@ -56,11 +56,14 @@ static void set_fill(struct path_set *set)
 {
     const struct verify_run *run = set->run;
 
-    set->paths = xcalloc(run->chunk_count + run->dump->file_count + 1, sizeof(*set->paths));
+    set->paths = xcalloc(run->chunk_count + run->dump->file_count + run->dump->binlog_count + 1,
+                         sizeof(*set->paths));
     for (size_t i = 0; i < run->chunk_count; i++)
         set->paths[set->count++] = run->chunks[i]->path;
     for (size_t i = 0; i < run->dump->file_count; i++)
         set->paths[set->count++] = run->dump->files[i].path;
+    for (size_t i = 0; i < run->dump->binlog_count; i++)
+        set->paths[set->count++] = run->dump->binlog[i].path;
     if (set->count)
         qsort(set->paths, set->count, sizeof(*set->paths), path_order);
     for (size_t i = 1; i < set->count; i++)

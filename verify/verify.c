@@ -8,6 +8,7 @@
 #include "verify/verify_inner.h"
 
 #include "common/base/mem.h"
+#include "formats/segments.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -175,24 +176,43 @@ static void schema_check(struct verify_run *run, const struct file_record *f)
     (void)pthread_mutex_unlock(&run->lock);
 }
 
+static void segment_check(struct verify_run *run, const struct segment_record *s)
+{
+    struct err err = ERR_INIT;
+    enum err_code rc = segments_verify(run->dump, s, &err);
+
+    atomic_fetch_add(&run->progress->pieces, 1);
+    if (rc) {
+        verify_fault(run, s->path, "%s", err.msg);
+        return;
+    }
+    (void)pthread_mutex_lock(&run->lock);
+    run->report->files++;
+    run->report->stored_bytes += s->digest.bytes;
+    (void)pthread_mutex_unlock(&run->lock);
+}
+
 static enum err_code verify_work(void *ctx, unsigned worker, struct err *err)
 {
     struct verify_run *run = ctx;
     const size_t schemas = run->dump->file_count;
+    const size_t files = schemas + run->dump->binlog_count;
     enum err_code rc = ERR_OK;
 
     (void)worker;
     while (!rc && !faults_full(run)) {
         size_t i = atomic_fetch_add(&run->next, 1);
 
-        if (i >= schemas + run->chunk_count)
+        if (i >= files + run->chunk_count)
             break;
         if (cancel_asked(run->cancel))
             rc = err_set(err, ERR_INTERRUPTED, "interrupted");
         else if (i < schemas)
             schema_check(run, &run->dump->files[i]);
+        else if (i < files)
+            segment_check(run, &run->dump->binlog[i - schemas]);
         else
-            rc = chunk_check(run, i - schemas, err);
+            rc = chunk_check(run, i - files, err);
     }
     return rc;
 }
@@ -220,6 +240,15 @@ static void table_check(struct verify_run *run, const struct dump_table *t)
     run->report->tables += t->done;
 }
 
+/* That the binlog goes from the first epoch to the last one. */
+static void binlog_check(struct verify_run *run)
+{
+    struct err err = ERR_INIT;
+
+    if (segments_check(run->dump, &err))
+        verify_fault(run, "binlog", "%s", err.msg);
+}
+
 static void chunks_collect(struct verify_run *run)
 {
     const struct dump *d = run->dump;
@@ -240,7 +269,7 @@ static void chunks_collect(struct verify_run *run)
         table_check(run, t);
     }
     atomic_store(&run->progress->total_bytes, bytes);
-    atomic_store(&run->progress->total_pieces, count + d->file_count);
+    atomic_store(&run->progress->total_pieces, count + d->file_count + d->binlog_count);
 }
 
 /* Where another tool says a table's rows but not a file's; only if every file could be read. */
@@ -321,6 +350,7 @@ enum err_code verify_input(const struct verify_config *config, struct store *inp
     run.dump = dump;
     memcpy(report->uuid, dump->info.uuid, sizeof(report->uuid));
     chunks_collect(&run);
+    binlog_check(&run);
     rc = verify_listing(&run, err);
     if (!rc)
         rc = pool_start(&pool, "verify", config->threads, verify_work, NULL, &run, err);

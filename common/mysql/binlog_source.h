@@ -17,8 +17,8 @@ struct binlog_start {
 
 /* One event; all of it is valid until the next call of the source. */
 struct binlog_raw {
-    const uint8_t *data; /* header and body; the checksum is taken off */
-    size_t len;
+    const uint8_t *data; /* header.size bytes: header, body and, if there is one, checksum */
+    size_t len;          /* without the checksum */
     struct binlog_header header;
     const char *file;    /* the binlog file it is in; "" before the first is known */
     uint64_t start, end; /* its offsets there, its checksum included; equal when it is in no file */

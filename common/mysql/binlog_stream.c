@@ -367,8 +367,11 @@ static enum err_code stream_frame(struct stream *s, struct binlog_raw *raw, bool
     if (rc)
         return rc;
     s->after_format = type == EVENT_FORMAT;
-    if (type == EVENT_FORMAT)
+    if (type == EVENT_FORMAT) {
+        if (raw->end <= s->skip) /* before a far start: passed on as one that is in no file */
+            raw->start = raw->end = s->skip;
         return stream_format(s, raw, err);
+    }
     if (type == EVENT_ROTATE && raw->start == raw->end) {
         *pass = false;
         return stream_rotate(s, raw, err);

@@ -212,6 +212,18 @@ static enum err_code map_ask_range(struct charset_map *map, struct conn *c,
     return rc;
 }
 
+/* What follows from the name and the single bytes. */
+static void map_settle(struct charset_map *map)
+{
+    map->four = strcasecmp(map->name, "gb18030") == 0;
+    map->ascii = true;
+    for (unsigned b = 0; b < 0x80; b++) {
+        const struct map_text *t = &map->root->text[b];
+
+        map->ascii = map->ascii && t->len == 1 && (uint8_t)t->bytes[0] == b;
+    }
+}
+
 static enum err_code map_load(struct charset_map *map, struct conn *c, struct err *err)
 {
     static const uint8_t bytes[2] = {0, 255};
@@ -225,13 +237,7 @@ static enum err_code map_load(struct charset_map *map, struct conn *c, struct er
     for (size_t i = 0; !rc && i < RANGES; i++)
         if (strcasecmp(ranges[i].charset, map->name) == 0)
             rc = map_ask_range(map, c, &ranges[i], err);
-    map->four = strcasecmp(map->name, "gb18030") == 0;
-    map->ascii = true;
-    for (unsigned b = 0; b < 0x80; b++) {
-        const struct map_text *t = &map->root->text[b];
-
-        map->ascii = map->ascii && t->len == 1 && (uint8_t)t->bytes[0] == b;
-    }
+    map_settle(map);
     return rc ? err_wrap(err, "character map of '%s'", map->name) : ERR_OK;
 }
 
@@ -265,6 +271,115 @@ enum err_code charset_maps_find(struct charset_maps *maps, const char *charset,
     map->sibling = maps->first;
     maps->first = map;
     *out = map;
+    return ERR_OK;
+}
+
+/* The characters below a node, whose bytes so far are seq[0..len). */
+static void node_text(const struct map_node *n, uint8_t seq[4], unsigned len, struct strbuf *out)
+{
+    for (unsigned b = 0; b < 256; b++) {
+        const struct map_text *t = &n->text[b];
+
+        seq[len] = (uint8_t)b;
+        for (unsigned i = 0; t->len && i <= len; i++)
+            strbuf_addf(out, "%02x", seq[i]);
+        for (unsigned i = 0; i < t->len; i++)
+            strbuf_addf(out, i ? "%02x" : " %02x", (uint8_t)t->bytes[i]);
+        if (t->len)
+            strbuf_addch(out, '\n');
+    }
+}
+
+void charset_map_text(const struct charset_map *map, struct strbuf *out)
+{
+    uint8_t seq[4] = {0};
+
+    strbuf_addf(out, "charset %s\n", map->name);
+    if (!map->root)
+        return;
+    node_text(map->root, seq, 0, out);
+    for (unsigned a = 0; a < 256; a++) {
+        const struct map_node *second = map->root->next[a];
+
+        seq[0] = (uint8_t)a;
+        if (second)
+            node_text(second, seq, 1, out);
+        for (unsigned b = 0; second && b < 256; b++) {
+            const struct map_node *third = second->next[b];
+
+            seq[1] = (uint8_t)b;
+            if (third)
+                node_text(third, seq, 2, out);
+            for (unsigned c = 0; third && c < 256; c++) {
+                seq[2] = (uint8_t)c;
+                if (third->next[c])
+                    node_text(third->next[c], seq, 3, out);
+            }
+        }
+    }
+}
+
+static bool hex_read(const char *hex, size_t digits, uint8_t *out)
+{
+    for (size_t i = 0; i < digits; i += 2) {
+        const int high = bytes_hex_value(hex[i]);
+        const int low = bytes_hex_value(hex[i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        *out++ = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+/* "8140 e38080": 1 to 4 bytes each. */
+static bool map_line(struct charset_map *map, const char *line, size_t len)
+{
+    const char *blank = memchr(line, ' ', len);
+    const size_t from = blank ? (size_t)(blank - line) : 0;
+    const size_t to = blank ? len - from - 1 : 0;
+    uint8_t seq[4];
+    uint8_t text[4];
+
+    if (from < 2 || from > 8 || from % 2 || to < 2 || to > 8 || to % 2)
+        return false;
+    if (!hex_read(line, from, seq) || !hex_read(blank + 1, to, text))
+        return false;
+    map_put(map, seq, (unsigned)from / 2, (const char *)text, to / 2);
+    return true;
+}
+
+enum err_code charset_maps_add(struct charset_maps *maps, const char *text, size_t len,
+                               struct err *err)
+{
+    static const char head[] = "charset ";
+    const char *const end = text + len;
+    const char *newline = memchr(text, '\n', len);
+    struct charset_map *map;
+    enum map_kind kind = MAP_TREE;
+    enum err_code rc = ERR_OK;
+
+    if (!newline || strncmp(text, head, sizeof(head) - 1) != 0)
+        return err_set(err, ERR_CORRUPT, "no map of a character set");
+    map = xcalloc(1, sizeof(*map));
+    map->name = xstrndup(text + sizeof(head) - 1, (size_t)(newline - text) - (sizeof(head) - 1));
+    map->kind = map_known(map->name, &kind) ? kind : MAP_TREE;
+    map->root = map->kind == MAP_TREE ? xcalloc(1, sizeof(*map->root)) : NULL;
+    for (const char *line = newline + 1; !rc && line < end; line = newline + 1) {
+        newline = memchr(line, '\n', (size_t)(end - line));
+        if (!newline || !map->root || !map_line(map, line, (size_t)(newline - line)))
+            rc = err_set(err, ERR_CORRUPT, "the map of '%s' is cut or changed", map->name);
+        if (rc)
+            break;
+    }
+    if (rc) {
+        map_free(map);
+        return rc;
+    }
+    if (map->root)
+        map_settle(map);
+    map->sibling = maps->first;
+    maps->first = map;
     return ERR_OK;
 }
 

@@ -21,6 +21,12 @@ void charset_maps_free(struct charset_maps *maps);
  * none and cannot be asked for; ERR_SQL: the server does not know the set. */
 MUST_CHECK enum err_code charset_maps_find(struct charset_maps *maps, const char *charset,
                                            const struct charset_map **, struct err *err);
+/* Appends the map as text, for charset_maps_add: a line "charset NAME", then a line for each
+ * character, the set's bytes and those of UTF-8 in hex. Of sets of Unicode the first line only. */
+void charset_map_text(const struct charset_map *map, struct strbuf *out);
+/* Adds what charset_map_text has written: it is not asked for any more. ERR_CORRUPT. */
+MUST_CHECK enum err_code charset_maps_add(struct charset_maps *maps, const char *text, size_t len,
+                                          struct err *err);
 /* Whether the bytes are UTF-8 as they are. */
 bool charset_map_is_plain(const struct charset_map *map);
 /* Appends `in` in UTF-8. ERR_BINLOG_EVENT: the bytes are not text of the set. */
