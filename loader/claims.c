@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "loader/share.h"
 
 #include <inttypes.h>
 #include <openssl/rand.h>
@@ -35,7 +36,7 @@ struct claims {
     uint64_t poll_us;   /* between two rounds */
     size_t left;        /* neither done nor with a worker of this process */
     bool looking;       /* a worker is at it */
-    bool others;
+    bool others;        /* there are, or were */
     uint64_t random;
 };
 
@@ -71,6 +72,17 @@ void claims_free(struct claims *c)
     pthread_mutex_destroy(&c->lock);
     free(c->later);
     free(c);
+}
+
+bool claims_shared(const struct load_run *run)
+{
+    struct claims *c = run->claims;
+    bool others;
+
+    pthread_mutex_lock(&c->lock);
+    others = c->others;
+    pthread_mutex_unlock(&c->lock);
+    return others || share_others(run) > 0;
 }
 
 /* xorshift: to meet others seldom, nothing hangs on it. */

@@ -19,6 +19,8 @@ void claims_free(struct claims *c); /* NULL is fine */
  * in run->chunks, or run->chunk_count: none is left for this process, or the run is stopped. */
 MUST_CHECK enum err_code claims_next(struct load_run *run, struct conn *conn, size_t *index,
                                      struct chunk_view *seen, struct err *err);
+/* Whether other loaders of this load are known to be, or to have been. */
+bool claims_shared(const struct load_run *run);
 /* It could not be taken, or was lost to another loader: to be looked at again. */
 void claims_put_back(struct load_run *run, size_t index);
 /* What others have done of it since it was last known, as the claim or the row says. */

@@ -80,10 +80,11 @@ static enum err_code worker_wait(struct worker *w, struct backoff *backoff, unsi
     return ERR_OK;
 }
 
-/* Another process was stopped in a transaction that holds the chunk's row: it cannot commit any
- * more once its connection is ended. */
-static enum err_code claim_over(struct worker *w, const struct chunk_view *seen, bool *taken,
-                                struct err *err)
+/* Another process may have been stopped in a transaction that holds the chunk's row: it cannot
+ * commit any more once its connection is ended. Who it is may not be known yet, when it took the
+ * chunk after it was seen: then the row is to be looked at again, after a short wait too. */
+static enum err_code claim_shared(struct worker *w, const struct chunk_view *seen, bool *taken,
+                                  struct err *err)
 {
     const struct claimant by = {w->conn, &w->run->state, w->peer};
     struct err ignored = ERR_INIT;
@@ -92,7 +93,7 @@ static enum err_code claim_over(struct worker *w, const struct chunk_view *seen,
     if (conn_execz(w->conn, "SET innodb_lock_wait_timeout=1", err))
         return err->code;
     rc = claim_take(&by, seen, &w->claim, taken, err);
-    if (rc && err->server_errno == ER_LOCK_WAIT_TIMEOUT)
+    if (rc && err->server_errno == ER_LOCK_WAIT_TIMEOUT && seen->loader != 0)
         peer_kill(w->conn, seen->conn, seen->peer);
     if (!conn_usable(w->conn) ||
         conn_execz(w->conn, "SET innodb_lock_wait_timeout=DEFAULT", &ignored))
@@ -109,8 +110,8 @@ static enum err_code worker_claim(struct worker *w, const struct chunk_view *see
     enum err_code rc = worker_connect(w, err);
 
     *taken = false;
-    if (!rc && seen->loader != 0 && seen->loader != run->state.token)
-        rc = claim_over(w, seen, taken, err);
+    if (!rc && seen->loader != run->state.token && (seen->loader != 0 || claims_shared(run)))
+        rc = claim_shared(w, seen, taken, err);
     else if (!rc)
         rc = claim_take(&(struct claimant){w->conn, &run->state, w->peer}, seen, &w->claim, taken,
                         err);

@@ -113,7 +113,7 @@ def killed_and_frozen(t, kind):
     if held:
         # A COMMIT that was on its way when it was frozen may have made a chunk done: that one stays its own.
         mine = "chunk WHERE state=0 AND owner LIKE '%%%s' AND chunk IN (%s)" % (pid, ",".join(str(c) for c in held))
-        ferry.wait_until(lambda: meta(target, "COUNT(*)", mine)[0][0] == 0, 120, "its chunks to be taken over")
+        ferry.wait_until(lambda: meta(target, "COUNT(*)", mine)[0][0] == 0, 40, "its chunks to be taken over")  # a lock wait is 50 s
     if kind != "tidb":
         loaders[1].signal(signal.SIGKILL)
         loaders[1].wait()
