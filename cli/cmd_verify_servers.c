@@ -32,8 +32,8 @@ const struct opt verify_servers_table[] = {
      "rows that are counted and summed by one statement on either side (50000)", NULL, 100,
      100000000, false},
     {"checksum", 0, OPT_ENUM, FIELD(checksum), "crc32|sha256",
-     "how much of each row's SHA-256 is summed: its CRC32, or 64 bits of it, which is slower "
-     "(crc32)",
+     "what the servers sum of each row: 32 bits made by CRC32, or 64 of its SHA-256, which "
+     "takes longer (crc32)",
      (const char *const[]){"crc32", "sha256", NULL}, 0, 0, false},
     {"max-differences", 0, OPT_SIZE, FIELD(max_differences), "N",
      "stop when so many rows differ (10000)", NULL, 1, UINT64_MAX / 2, false},
