@@ -626,3 +626,21 @@ def test_options(t):
     dump(server.url, "cons", t.path("f"), "--consistency", "lock").must()
     ferry.load(target, t.path("f")).must()
     compare.same_database(server, target, "cons")
+
+
+@soak
+def test_ddl_that_waits_for_the_snapshots_it_stops(t):
+    """DROP DATABASE waits for the workers' tables while the dump's next statements wait for it: on MySQL nobody ends that circle but the
+    limit of a minute on ours."""
+    for kind in ("mysql", "mariadb"):
+        server = t.server(kind)
+        db = small(t, server, tables=tuple("t%02d" % i for i in range(12)))
+        process = dump_paused(server.url, db, t.path("d" + kind), "dump.snapshots-open", 5, "--ddl-lock", "no", "-t", "4")
+        snapshots_open(server)
+        drop = Background(server, "DROP DATABASE cons")
+        try:
+            finish(process).must(75, ["FERRY-SERVER-BUSY", "Lock wait timeout"])
+            drop.thread.join(30)
+            assert not drop.thread.is_alive(), "DROP DATABASE still waits"
+        finally:
+            drop.end(server)
