@@ -1,5 +1,6 @@
 /* ferry dump: options -> dump_config -> dump_run -> the closing table. */
 #include "cli/closing.h"
+#include "cli/cmd_copy.h"
 #include "cli/opt_common.h"
 #include "cli/opt_csv.h"
 
@@ -32,7 +33,7 @@ static const char *const ddl_lock_words[] = {"auto", "always", "no", NULL};
 static const char *const non_transactional_words[] = {"refuse", "lock", NULL};
 
 #define FIELD(f) offsetof(struct dump_opts, f)
-static const struct opt dump_opts_table[] = {
+const struct opt dump_opts_table[] = {
     {"output", 'o', OPT_STRING, FIELD(output), "URL",
      "where to write: a folder, or s3://bucket/prefix?endpoint=...&region=...", NULL, 0, 0, false},
     {"filter", 'f', OPT_LIST, FIELD(filters), "PATTERN",
@@ -193,7 +194,7 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
     return compression_parse(o->compress, &config->compression, err);
 }
 
-static void report_print(const struct dump_report *r)
+void dump_print(const struct dump_report *r)
 {
     struct closing_row *rows = xcalloc(r->table_count + 1, sizeof(*rows));
     const struct closing_step steps[] = {{"plan", r->plan_us},
@@ -269,7 +270,7 @@ static enum err_code dump_with(const struct dump_opts *o, const struct server_op
     rc = dump_run(&config, &url, store, &progress, ctx->cancel, &report, err);
     progress_stop(printer);
     if (!rc && !general->quiet && !o->dry_run)
-        report_print(&report);
+        dump_print(&report);
     if (!rc && report.left_out)
         ctx->exit_status = EXIT_LEFT_OUT;
 out:
@@ -279,24 +280,42 @@ out:
     return rc;
 }
 
+static const struct dump_opts dump_opts_default = {.compress = "zstd:1",
+                                                   .threads = 4,
+                                                   .chunk_bytes = (uint64_t)64 << 20,
+                                                   .chunk_us = 10000000,
+                                                   .statement_bytes = 1000000,
+                                                   .lock_wait_us = 60000000,
+                                                   .reconnect_us = 600000000,
+                                                   .lock_attempt_us = 5000000,
+                                                   .long_query_s = 60,
+                                                   .long_query_interval_s = 60,
+                                                   .definer = "keep",
+                                                   .csv = CSV_OPTS_DEFAULT,
+                                                   .triggers = true,
+                                                   .routines = true,
+                                                   .events = true,
+                                                   .resume = true};
+
+struct dump_opts *dump_opts_new(void)
+{
+    struct dump_opts *o = xmalloc(sizeof *o);
+
+    *o = dump_opts_default;
+    return o;
+}
+
+enum err_code dump_opts_config(struct dump_opts *o, const char *output, struct dump_config *config,
+                               bool *yes, struct err *err)
+{
+    o->output = output;
+    *yes = o->yes;
+    return config_check(o, config, err);
+}
+
 enum err_code command_dump(struct command_context *ctx, struct err *err)
 {
-    struct dump_opts opts = {.compress = "zstd:1",
-                             .threads = 4,
-                             .chunk_bytes = (uint64_t)64 << 20,
-                             .chunk_us = 10000000,
-                             .statement_bytes = 1000000,
-                             .lock_wait_us = 60000000,
-                             .reconnect_us = 600000000,
-                             .lock_attempt_us = 5000000,
-                             .long_query_s = 60,
-                             .long_query_interval_s = 60,
-                             .definer = "keep",
-                             .csv = CSV_OPTS_DEFAULT,
-                             .triggers = true,
-                             .routines = true,
-                             .events = true,
-                             .resume = true};
+    struct dump_opts opts = dump_opts_default;
     struct server_opts source = {0};
     struct general_opts general = {0};
     const struct opt_table tables[] = {{"Dump", dump_opts_table, &opts},

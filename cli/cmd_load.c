@@ -1,5 +1,6 @@
 /* ferry load: options -> load_config -> load_run -> the closing table. */
 #include "cli/closing.h"
+#include "cli/cmd_copy.h"
 #include "cli/opt_common.h"
 
 #include "common/base/log.h"
@@ -49,7 +50,7 @@ static const char *const programs_words[] = {"create", "file", NULL};
 static const char *const path_words[] = {"auto", "insert", NULL};
 
 #define FIELD(f) offsetof(struct load_opts, f)
-static const struct opt load_opts_table[] = {
+const struct opt load_opts_table[] = {
     {"input", 'i', OPT_STRING, FIELD(input), "URL",
      "where the dump is: a folder or s3://bucket/prefix?...", NULL, 0, 0, false},
     {"filter", 'f', OPT_LIST, FIELD(filters), "PATTERN",
@@ -351,11 +352,27 @@ static void refusals_print(const struct load_report *r)
 }
 
 /* --session and --skip-binlog: on each connection to the target. */
-static void session_add(const struct load_opts *o, struct server_url *url)
+void load_opts_session(const struct load_opts *o, struct server_url *url)
 {
     for (size_t i = 0; i < o->session.count; i++)
         server_url_add_session(url, o->session.items[i]);
     url->skip_binlog = o->skip_binlog;
+}
+
+enum err_code load_print(const struct load_opts *o, const struct load_config *config,
+                         const struct load_report *r, bool quiet, enum err_code rc, struct err *err)
+{
+    if (rc)
+        refusals_print(r);
+    if (!rc && !quiet && r->nothing_to_do)
+        (void)puts("nothing to do: this dump has been loaded");
+    else if (!rc && !quiet && !config->dry_run && config->convert == CONVERT_RUN) {
+        report_print(r);
+        objects_print(r);
+    }
+    if (!quiet && !config->dry_run)
+        conflicts_print(r);
+    return rc ? rc : programs_write(o, r, err);
 }
 
 static enum err_code load_with(const struct load_opts *o, const struct server_opts *target,
@@ -376,7 +393,7 @@ static enum err_code load_with(const struct load_opts *o, const struct server_op
     rc = server_opts_resolve(target, "target", &url, err);
     if (rc)
         return rc;
-    session_add(o, &url);
+    load_opts_session(o, &url);
     rc = store_open(o->input, false, &store, err);
     if (rc)
         goto out;
@@ -385,18 +402,7 @@ static enum err_code load_with(const struct load_opts *o, const struct server_op
         goto out;
     rc = load_run(&config, store, &url, &progress, ctx->cancel, &report, err);
     progress_stop(printer);
-    if (rc)
-        refusals_print(&report);
-    if (!rc && !general->quiet && report.nothing_to_do)
-        (void)puts("nothing to do: this dump has been loaded");
-    else if (!rc && !general->quiet && !o->dry_run && config.convert == CONVERT_RUN) {
-        report_print(&report);
-        objects_print(&report);
-    }
-    if (!general->quiet && !o->dry_run)
-        conflicts_print(&report);
-    if (!rc)
-        rc = programs_write(o, &report, err);
+    rc = load_print(o, &config, &report, general->quiet, rc, err);
     if (!rc && report.left_out + report.skipped + report.objects_failed > 0)
         ctx->exit_status = EXIT_LEFT_OUT;
 out:
@@ -406,10 +412,28 @@ out:
     return rc;
 }
 
+static const struct load_opts load_opts_default = {
+    .threads = 16, .resume = true, .wait_us = WAIT_US, .lease_us = LEASE_US};
+
+struct load_opts *load_opts_new(void)
+{
+    struct load_opts *o = xmalloc(sizeof *o);
+
+    *o = load_opts_default;
+    return o;
+}
+
+enum err_code load_opts_config(struct load_opts *o, const char *input, bool yes,
+                               struct load_config *config, struct err *err)
+{
+    o->input = input;
+    o->yes = yes;
+    return config_check(o, config, err);
+}
+
 enum err_code command_load(struct command_context *ctx, struct err *err)
 {
-    struct load_opts opts = {
-        .threads = 16, .resume = true, .wait_us = WAIT_US, .lease_us = LEASE_US};
+    struct load_opts opts = load_opts_default;
     struct server_opts target = {0};
     struct general_opts general = {0};
     const struct opt_table tables[] = {{"Load", load_opts_table, &opts},

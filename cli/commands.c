@@ -9,6 +9,8 @@ static const struct command commands[] = {
      "read databases into a folder of SQL or CSV files", command_dump},
     {"load", "load --target URL --input URL [OPTION]...",
      "write a dump into TiDB, MySQL or MariaDB", command_load},
+    {"copy", "copy --source URL --target URL --spool FOLDER [OPTION]...",
+     "dump and load at once, through a spool that never fills a disk", command_copy},
     {"verify", "verify --input URL | --source URL --target URL [OPTION]...",
      "check a dump without any server, or compare two servers row by row", command_verify},
     {"position", "position --input URL [--as FORM]",

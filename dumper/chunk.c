@@ -53,6 +53,8 @@ static enum err_code chunk_open(struct reading *r, struct err *err)
     struct dump_run *run = w->run;
     const struct table *t = w->table->table;
 
+    if (dumper_wait_room(w, false, err))
+        return err->code;
     pthread_mutex_lock(&run->lock);
     r->number = w->table->ledger->next_number++;
     pthread_mutex_unlock(&run->lock);
@@ -240,6 +242,8 @@ static enum err_code reading_select(struct reading *r, uint64_t limit, struct er
     uint64_t got = 0;
     enum err_code rc = dumper_give_way(w, true, err);
 
+    if (!rc && !r->sink)
+        rc = dumper_wait_room(w, true, err);
     if (rc)
         return rc;
     table_sql_rows(w->read, &r->span->lo, &r->span->hi, limit, &w->sql);

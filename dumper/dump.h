@@ -13,6 +13,7 @@
 #include "common/mysql/server_url.h"
 #include "common/mysql/throttle.h"
 #include "common/store/codec.h"
+#include "common/store/spool.h"
 #include "common/store/store.h"
 #include "dumper/definer.h"
 #include "formats/row_codec.h"
@@ -65,6 +66,11 @@ struct dump_config {            /* const once dump_run has it; strings are borro
     unsigned max_epochs;         /* 0: any number */
     uint64_t reconnect_us;       /* how long a lost source is tried for; 0: not at all */
     bool dry_run;                /* print what would be done (to stdout) and stop */
+    struct spool *spool; /* the output is this one's store: files may have gone again, since they
+                            are loaded meanwhile; NULL: it is none */
+    void (*begun)(void *ctx); /* called once, when the output holds records of this dump alone, and
+                                 before rows are read; NULL: nobody */
+    void *begun_ctx;
 };
 
 struct dump_report_table {

@@ -434,7 +434,12 @@ static enum err_code run_once(struct dump_run *run, struct dump_report *report, 
     if (!rc)
         rc = run_begin(run, err);
     report->plan_us += clock_mono_us() - since;
-    return rc ? rc : run_data(run, report, err);
+    if (rc)
+        return rc;
+    if (run->config->begun && !run->begun)
+        run->config->begun(run->config->begun_ctx);
+    run->begun = true;
+    return run_data(run, report, err);
 }
 
 static enum err_code run_epochs(struct dump_run *run, struct dump_report *report, struct err *err)

@@ -174,6 +174,10 @@ static enum err_code check_missing_data(struct check *c, const struct ledger_tab
     for (size_t i = 0; i < t->file_cap; i++) {
         if (t->file_bytes[i] == FILE_ABSENT)
             continue;
+        if (config->spool) { /* the load knows whether it is done with what is not there */
+            t->file_bytes[i] &= ~FILE_SEEN;
+            continue;
+        }
         if (t->file_bytes[i] & FILE_SEEN) {
             t->file_bytes[i] &= ~FILE_SEEN;
             continue;

@@ -14,14 +14,25 @@ static enum err_code manners_stop(struct worker *w, struct err *err)
     return dumper_stop_error(w->run, err);
 }
 
-enum err_code dumper_give_way(struct worker *w, bool idle, struct err *err)
+typedef bool manners_pause_fn(const struct dump_run *run);
+
+static bool pause_throttle(const struct dump_run *run)
+{
+    return throttle_pauses(run->throttle);
+}
+
+static bool pause_room(const struct dump_run *run)
+{
+    return run->config->spool && spool_full(run->config->spool);
+}
+
+static enum err_code manners_wait(struct worker *w, bool idle, manners_pause_fn *pauses,
+                                  struct err *err)
 {
     uint64_t spoke = clock_mono_us();
     enum err_code rc = ERR_OK;
 
-    if (w->run->under_lock) /* others wait for it */
-        return ERR_OK;
-    while (!rc && throttle_pauses(w->run->throttle)) {
+    while (!rc && pauses(w->run)) {
         if (dumper_stopped(w->run) || !clock_sleep(LOOK_US, w->run->cancel))
             return manners_stop(w, err);
         if (!idle || clock_mono_us() - spoke < SPEAK_EVERY_US)
@@ -30,6 +41,18 @@ enum err_code dumper_give_way(struct worker *w, bool idle, struct err *err)
         spoke = clock_mono_us();
     }
     return rc;
+}
+
+enum err_code dumper_give_way(struct worker *w, bool idle, struct err *err)
+{
+    if (w->run->under_lock) /* others wait for it */
+        return ERR_OK;
+    return manners_wait(w, idle, pause_throttle, err);
+}
+
+enum err_code dumper_wait_room(struct worker *w, bool idle, struct err *err)
+{
+    return manners_wait(w, idle, pause_room, err);
 }
 
 enum err_code dumper_keep_rate(struct worker *w, uint64_t bytes, struct err *err)

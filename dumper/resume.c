@@ -121,6 +121,8 @@ char *dumper_options(const struct dump_config *config)
     (void)json_object_set_new(o, "no-schemas", json_boolean(config->no_schemas));
     (void)json_object_set_new(o, "no-views", json_boolean(config->no_views));
     (void)json_object_set_new(o, "routines", json_boolean(!config->no_routines));
+    if (config->spool) /* what it holds is not a dump that stays */
+        (void)json_object_set_new(o, "spool", json_true());
     (void)json_object_set_new(o, "triggers", json_boolean(!config->no_triggers));
     text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
     copy = xstrdup(text ? text : "{}");
@@ -201,6 +203,8 @@ enum err_code dumper_resume(struct dump_run *run, struct err *err)
         rc = resume_read(run, err);
     if (rc || !run->ledger->begun)
         return rc;
+    if (run->ledger->ended && run->config->spool && resume_check_options(run, err))
+        return err->code; /* what is left to be loaded was asked for in other words */
     if (run->ledger->ended)
         return err_set(err, ERR_DUMP_FINISHED, "%s holds the finished dump %s", run->output->text,
                        run->ledger->dump.uuid);

@@ -45,6 +45,7 @@ struct dump_run {
     const struct cancel *cancel; /* the user's */
     struct cancel stop;          /* a worker has failed, or the lease or the manifest is lost */
     bool reached;                /* the source has answered once */
+    bool begun;                  /* config->begun has been called */
 
     struct conn *control; /* the main thread's */
     struct flavour flavour;

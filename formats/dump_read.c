@@ -6,6 +6,7 @@
 #include "formats/foreign.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,15 @@ void dump_free(struct dump *d)
     free(d->files);
     arena_free(d->arena);
     free(d);
+}
+
+bool dump_is_spool(const struct dump *d)
+{
+    json_t *options = d->info.options ? json_loads(d->info.options, 0, NULL) : NULL;
+    const bool is = json_is_true(json_object_get(options, "spool"));
+
+    json_decref(options);
+    return is;
 }
 
 static const struct file_record *file_find(const struct dump *d, const char *path)
@@ -307,6 +317,9 @@ static enum err_code listing_seen(void *ctx, const char *path, const struct stor
 enum err_code dump_check_listing(const struct dump *d, struct err *err)
 {
     struct listing l = {.dump = d};
+    const char *spool = dump_is_spool(d) ? " (files of a ferry copy go when they are loaded; it "
+                                           "alone can go on with them)"
+                                         : "";
     enum err_code rc = ERR_OK;
 
     listing_fill(&l);
@@ -318,11 +331,11 @@ enum err_code dump_check_listing(const struct dump *d, struct err *err)
     while (!rc && l.next < l.count)
         listing_miss(&l);
     if (!rc && l.missing == 1)
-        rc = err_set(err, ERR_DUMP_FILE_MISSING, "%s/%s is missing", d->store->text,
-                     l.first_missing);
+        rc = err_set(err, ERR_DUMP_FILE_MISSING, "%s/%s is missing%s", d->store->text,
+                     l.first_missing, spool);
     else if (!rc && l.missing)
-        rc = err_set(err, ERR_DUMP_FILE_MISSING, "%s/%s is missing, and %" PRIu64 " more",
-                     d->store->text, l.first_missing, l.missing - 1);
+        rc = err_set(err, ERR_DUMP_FILE_MISSING, "%s/%s is missing, and %" PRIu64 " more%s",
+                     d->store->text, l.first_missing, l.missing - 1, spool);
     free(l.files);
     return rc;
 }

@@ -92,6 +92,9 @@ void dump_free(struct dump *d);
 /* The same bytes: no collation is asked, as all bounds are the server's own text. */
 bool dump_bound_equal(const struct bound *a, const struct bound *b);
 
+/* It lies in a spool: files have gone whose rows are loaded. */
+bool dump_is_spool(const struct dump *d);
+
 /* A schema file's verified and decompressed text. */
 MUST_CHECK enum err_code dump_read_schema(const struct dump *d, const char *path,
                                           struct strbuf *out, struct err *err);

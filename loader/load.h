@@ -12,6 +12,7 @@
 #include "common/base/strbuf.h"
 #include "common/mysql/server_url.h"
 #include "common/mysql/throttle.h"
+#include "common/store/spool.h"
 #include "common/store/store.h"
 #include "common/target/report.h"
 
@@ -70,6 +71,8 @@ struct load_config { /* const once load_run has it; strings are borrowed */
     bool analyze;
     load_confirm_fn *confirm; /* NULL: yes */
     void *confirm_ctx;
+    struct spool *spool; /* the input is this one's store, written meanwhile: a file is removed when
+                            its rows are in the target; NULL: it is none */
 };
 
 struct load_report_table {

@@ -99,7 +99,9 @@ struct load_run {
     struct schema *target;
     bool fold_names;     /* the target's names do not mind case */
     bool said_databases; /* what changes in their definitions */
-    bool asked;          /* the user has said yes to what is to be emptied or dropped */
+    bool eager; /* the spool is full: tables without a key are not waited for in this round */
+    uint64_t eager_at; /* segments of the manifest that such a round has read */
+    bool asked;        /* the user has said yes to what is to be emptied or dropped */
     struct load_table *tables;
     size_t table_count;
     struct load_chunk *chunks; /* in the order of loading */
@@ -161,6 +163,9 @@ MUST_CHECK enum err_code unfinished_open(struct load_run *run, struct err *err);
 MUST_CHECK enum err_code unfinished_wait(struct load_run *run, struct err *err);
 /* The table's chunks may be loaded now. */
 bool unfinished_ready(const struct load_run *run, const struct dump_table *t);
+/* All rows of the chunk are in the target: its file goes, if it lies in a spool. */
+MUST_CHECK enum err_code unfinished_done(const struct load_run *run, const struct dump_chunk *c,
+                                         struct err *err);
 /* A worker may have failed because the dump has started a table again since. */
 bool unfinished_voided(struct load_run *run, const struct err *failed);
 /* Takes the loaded rows out and forgets the chunks of a table that the dump has started again;

@@ -348,6 +348,8 @@ static enum err_code plan_chunk(struct load_run *run, struct load_table *t,
         t->bytes_before += k->done && c->counted ? c->raw_bytes : k->raw_off;
         t->files_before += k->done;
     }
+    if (k && k->done && !run->begun && unfinished_done(run, c, err))
+        return err->code;
     if (!k || !k->done)
         run->chunks[run->chunk_count++] =
             (struct load_chunk){t, c, k ? k->rows_done : 0, k ? k->raw_off : 0};

@@ -9,6 +9,7 @@
  * The writer's lease tells whether somebody is at the dump. As long as there is, the load waits; if
  * there is nobody, for the time it was told. */
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/store/lease.h"
@@ -81,25 +82,47 @@ static enum err_code wait_look(struct wait *w, struct err *err)
                    run->input->text, run->config->wait_us / SECOND_US);
 }
 
+static bool wait_hurries(const struct load_run *run)
+{
+    return run->config->spool && spool_pressed(run->config->spool);
+}
+
+/* The writer waits for room, and that may be for what waits here: files of a table without a key
+ * that is not done. Then they are loaded as they are; if the dump has to start the table again, so
+ * has the load. Once for the same records. */
+static bool wait_pressed(const struct wait *w)
+{
+    struct load_run *run = w->run;
+
+    if (!wait_hurries(run) || !run->dump || run->eager_at == run->dump->segments)
+        return false;
+    run->eager = true;
+    run->eager_at = run->dump->segments;
+    return true;
+}
+
 /* Until the manifest has another segment than those that have been read. */
 static enum err_code wait_segment(struct wait *w, struct err *err)
 {
+    const struct load_run *run = w->run;
     const uint64_t start_us = clock_mono_us();
     char path[64]; /* the folder, 20 digits and ".jsonl" */
     struct store_info info;
 
     (void)snprintf(path, sizeof path, MANIFEST_FOLDER "%06" PRIu64 ".jsonl",
-                   w->run->dump ? w->run->dump->segments + 1 : 1);
+                   run->dump ? run->dump->segments + 1 : 1);
     for (;;) {
-        enum err_code rc = store_stat(w->run->input, path, &info, err);
+        enum err_code rc = store_stat(run->input, path, &info, err);
 
         if (rc && rc != ERR_STORE_NOT_FOUND)
             return rc;
-        if (!rc && clock_mono_us() - start_us >= ROUND_US)
+        if (!rc && (clock_mono_us() - start_us >= ROUND_US || wait_hurries(run)))
             return ERR_OK;
         err_clear(err);
         if (rc && wait_look(w, err))
             return err->code;
+        if (rc && wait_pressed(w))
+            return ERR_OK;
         if (!clock_sleep(LOOK_US, w->run->cancel))
             return err_set(err, ERR_INTERRUPTED, "interrupted while waiting for the dump");
     }
@@ -109,6 +132,7 @@ enum err_code unfinished_wait(struct load_run *run, struct err *err)
 {
     struct wait w = {.run = run};
 
+    run->eager = false;
     return wait_segment(&w, err);
 }
 
@@ -128,6 +152,15 @@ static bool about_to_begin(struct load_run *run)
            owner.held && !owner.gone;
 }
 
+/* Files are removed: only of what was made for that. */
+static enum err_code spool_check(const struct load_run *run, struct err *err)
+{
+    if (dump_is_spool(run->dump))
+        return ERR_OK;
+    return err_set(err, ERR_USAGE, "%s holds a dump that is no spool's: load it with ferry load",
+                   run->input->text);
+}
+
 enum err_code unfinished_open(struct load_run *run, struct err *err)
 {
     const bool allowed = waits(run);
@@ -141,6 +174,8 @@ enum err_code unfinished_open(struct load_run *run, struct err *err)
             if (!rc)
                 continue;
         }
+        if (!rc && run->config->spool) /* what is not there is loaded, or missed when it is read */
+            return spool_check(run, err);
         if (!rc)
             rc = dump_check_listing(run->dump, err);
         if (!rc || !run->dump || run->dump->complete || tries == LISTING_TRIES)
@@ -155,7 +190,7 @@ enum err_code unfinished_open(struct load_run *run, struct err *err)
 
 bool unfinished_ready(const struct load_run *run, const struct dump_table *t)
 {
-    return run->dump->complete || t->done || t->model.key_count > 0;
+    return run->dump->complete || t->done || t->model.key_count > 0 || run->eager;
 }
 
 bool unfinished_voided(struct load_run *run, const struct err *failed)
@@ -195,4 +230,13 @@ enum err_code unfinished_restart(struct load_run *run, const struct load_table *
             return err_wrap(err, "%s", t->label);
     }
     return restart_forget(run->conn, &run->state, d->id, err);
+}
+
+enum err_code unfinished_done(const struct load_run *run, const struct dump_chunk *c,
+                              struct err *err)
+{
+    if (!run->config->spool)
+        return ERR_OK;
+    fault_point("load.spool.before-remove");
+    return store_remove(run->input, c->path, err);
 }

@@ -246,7 +246,8 @@ static void worker_keep_rate(const struct worker *w, uint64_t bytes)
         (void)clock_sleep(until - now < LOOK_US ? until - now : LOOK_US, w->run->cancel);
 }
 
-static enum err_code worker_rows(struct worker *w, struct decoder *d, struct err *err)
+/* *done: to the last of them. */
+static enum err_code worker_rows(struct worker *w, struct decoder *d, bool *done, struct err *err)
 {
     struct batch *b = &w->batch;
     uint64_t bytes = w->claim.raw_off;
@@ -265,6 +266,7 @@ static enum err_code worker_rows(struct worker *w, struct decoder *d, struct err
         worker_count(w, until - bytes);
         worker_keep_rate(w, until - bytes);
         bytes = until;
+        *done = last;
     }
     return ERR_OK;
 }
@@ -292,7 +294,7 @@ static enum err_code worker_chunk(struct worker *w, size_t index, const struct c
 {
     uint64_t start_us = clock_mono_us();
     struct decoder *d = NULL;
-    bool taken = false;
+    bool taken = false, done = false;
     enum err_code rc;
 
     w->job = &w->run->chunks[index];
@@ -304,8 +306,10 @@ static enum err_code worker_chunk(struct worker *w, size_t index, const struct c
         claims_count_others(w->run, index, w->claim.rows_done, w->claim.raw_off, false);
         rc = dump_open_chunk(w->run->dump, w->chunk, w->claim.raw_off, w->claim.rows_done, &d, err);
         if (!rc)
-            rc = worker_rows(w, d, err);
+            rc = worker_rows(w, d, &done, err);
         decoder_free(d);
+        if (!rc && done)
+            rc = unfinished_done(w->run, w->chunk, err);
     }
     if (!taken || rc == ERR_LOAD_FENCED)
         claims_put_back(w->run, index);

@@ -347,6 +347,13 @@ enum err_code verify_input(const struct verify_config *config, struct store *inp
     rc = dump_open(input, true, &dump, err);
     if (rc)
         return rc;
+    if (dump_is_spool(dump)) {
+        dump_free(dump);
+        return err_set(err, ERR_USAGE,
+                       "%s is the spool of a ferry copy, whose files go when they are loaded: "
+                       "compare the two servers, with --source and --target",
+                       input->text);
+    }
     run.dump = dump;
     memcpy(report->uuid, dump->info.uuid, sizeof(report->uuid));
     chunks_collect(&run);

@@ -33,7 +33,7 @@ def test_fault_points(t):
 def test_help(t):
     """Each command prints its options, and every option of the README's examples is one of them."""
     words = {}
-    for command in ("dump", "load", "verify", "position", "status", "conflicts"):
+    for command in ("dump", "load", "copy", "verify", "position", "status", "conflicts"):
         words[command] = ferry.run(command, "--help").must(0, "usage: ferry " + command).out
     for line in re.findall(r"^ferry [^\n]*(?:\\\n[^\n]*)*", read("README.md"), re.M):
         command = line.split()[1]

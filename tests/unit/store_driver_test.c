@@ -1,5 +1,5 @@
 /* One suite over every driver: what common/store/store.h promises. */
-#include "common/store/store.h"
+#include "common/store/spool.h"
 
 #include "common/base/mem.h"
 #include "tests/unit/cmocka_all.h"
@@ -36,6 +36,23 @@ static int file_setup(void **state)
     b->folder = folder_new();
     *state = b;
     return !b->folder || store_file_new(b->folder, false, &b->s, &err) ? -1 : 0;
+}
+
+static int spool_setup(void **state)
+{
+    const struct spool_params params = {.limit = (uint64_t)1 << 30, .object_bytes = 1 << 20};
+    struct bench *b = xcalloc(1, sizeof *b);
+    struct store *under = NULL;
+    struct spool *sp = NULL;
+    struct err err = ERR_INIT;
+
+    b->folder = folder_new();
+    *state = b;
+    if (!b->folder || store_file_new(b->folder, false, &under, &err) ||
+        spool_new(under, &params, &sp, &err))
+        return -1;
+    b->s = spool_store(sp);
+    return 0;
 }
 
 /* Each test has a prefix of its own. */
@@ -657,7 +674,7 @@ static void taps_count_and_pass_on(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {SUITE(mem), SUITE(file)};
+    const struct CMUnitTest tests[] = {SUITE(mem), SUITE(file), SUITE(spool)};
     const struct CMUnitTest s3_tests[] = {SUITE(s3)};
     struct s3_server server;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

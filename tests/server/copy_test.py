@@ -1,0 +1,224 @@
+"""ferry copy: dump and load at once through a spool that never holds more than it may, killed and said again."""
+
+import os
+import shutil
+import signal
+import threading
+import time
+
+import compare
+import data
+import ferry
+from case import soak
+
+LIMIT = 1 << 20
+ROWS = 12000
+
+
+class Watch:
+    """Looks at a folder all the time: the bytes that lay in it at one moment, each file rounded up to 4 KiB. Counted are files
+    that two looks have both seen, with the lesser size: so many there were at once, whatever was written or removed meanwhile."""
+
+    def __init__(self, folder):
+        self.folder, self.most, self.looks, self.ended = folder, 0, 0, False
+        self.thread = threading.Thread(target=self.look, daemon=True)
+        self.thread.start()
+
+    def files(self):
+        found = {}
+        for base, _, names in os.walk(self.folder):
+            for name in names:
+                try:
+                    info = os.lstat(os.path.join(base, name))
+                except OSError:
+                    continue
+                found[info.st_ino, info.st_ctime_ns if not info.st_size else 0] = info.st_size
+        return found
+
+    def look(self):
+        before = {}
+        while not self.ended:
+            now = self.files()
+            both = [min(size, now[key]) for key, size in before.items() if key in now]
+            self.most = max(self.most, sum((size + 4095) // 4096 * 4096 for size in both))
+            self.looks += 1
+            before = now
+            time.sleep(0.002)
+
+    def end(self):
+        self.ended = True
+        self.thread.join()
+        return self.most
+
+
+def make_source(t, kind, rows=ROWS):
+    """With a table without a key that alone is larger than the spool."""
+    source = t.server(kind)
+    db = t.database(source, "copied", options="CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+    data.fill_random(source, db, "keyed", rows, t.seed)
+    data.fill_random(source, db, "keyless", rows, t.seed + 1, keyed=False)
+    data.fill_random(source, db, "little", 50, t.seed + 2, keyed=False)
+    source.run("CREATE VIEW copied.v AS SELECT id FROM copied.keyed",
+               "CREATE TABLE copied.parent (id int PRIMARY KEY)", "INSERT INTO copied.parent VALUES (1),(2)",
+               "CREATE TABLE copied.child (id int PRIMARY KEY, p int, CONSTRAINT c_p FOREIGN KEY (p) REFERENCES parent (id))",
+               "INSERT INTO copied.child VALUES (1,1),(2,2),(3,1)")
+    return source, db
+
+
+def copy_args(source, target, db, spool, *more):
+    return ["copy", "--source", source.url, "--target", target.url, "--spool", spool, "--spool-size", LIMIT, "-f", db + ".*",
+            "--chunk-size", "64KiB", "--compress", "none", "--load-threads", "6", "--batch-rows", "300"] + list(more)
+
+
+def rows_left(spool):
+    return [n for n in os.listdir(spool) if n.endswith(".sql") and "-schema" not in n or n.startswith(".ferry-tmp-")]
+
+
+def whole(t, source, target, db, spool):
+    rows = compare.same_database(source, target, db)
+    assert rows_left(spool) == [], rows_left(spool)
+    undone, total = target.run("SELECT SUM(state=0), SUM(rows_done) FROM ferry_meta.chunk")[0]
+    assert (int(undone), int(total)) == (0, rows), (undone, total, rows)
+    return rows
+
+
+def stored(spool):
+    """Bytes of all data files that were ever recorded and still count."""
+    return sum(r["stored_bytes"] for r in ferry.manifest(spool) if r["record"] == "chunk" and r.get("rows"))
+
+
+def test_spool_is_never_larger(t):
+    source, db = make_source(t, "mariadb")
+    for kind in ("mariadb", "tidb"):
+        target, spool = t.own_server(kind), t.path(kind)
+        watch = Watch(spool)
+        run = ferry.run(*copy_args(source, target, db, spool)).must(0, "spool: ")
+        most = watch.end()
+        whole(t, source, target, db, spool)
+        t.say("%d bytes through a spool of %d, at most %d seen in %d looks" % (stored(spool), LIMIT, most, watch.looks))
+        assert stored(spool) > 2 * LIMIT and LIMIT // 4 < most <= LIMIT, (stored(spool), most)
+        assert "rows in the target: " in run.out, run
+        ferry.run(*copy_args(source, target, db, spool)).must(0, "nothing to do")
+
+
+STEPS = ["dump.chunk.before-record:5", "dump.chunk.after-record:8", "load.after-load:8", "load.spool.before-remove:1", "dump.before-end",
+         "dump.after-end"]
+
+
+def test_killed_at_each_step(t):
+    """Both halves die with the process; the same command goes on, whatever was in the spool, and the spool keeps to its size."""
+    source, db = make_source(t, "mariadb", ROWS // 2)
+    target = t.own_server("mariadb")
+    for step in STEPS:
+        spool = t.path(step.replace(":", "-"))
+        t.gone_after(target, db)
+        args = copy_args(source, target, db, spool)
+        watch = Watch(spool)
+        ferry.run_fault(step, *args)
+        ferry.run(*args).must()
+        assert watch.end() <= LIMIT, (step, watch.most)
+        whole(t, source, target, db, spool)
+
+
+def killed_at_random(t, source_kind, target_kind, tries):
+    source, db = make_source(t, source_kind)
+    target, spool = t.own_server(target_kind), t.path("spool")
+    args = copy_args(source, target, db, spool)
+    watch, killed = Watch(spool), 0
+    for _ in range(tries):
+        r = ferry.run_killed(t.random.uniform(0.3, 2), *args)
+        if r.status != -signal.SIGKILL:
+            break
+        killed += 1
+    else:
+        r = ferry.run(*args)
+    r.must()
+    most = watch.end()
+    assert most <= LIMIT, most
+    whole(t, source, target, db, spool)
+    t.say("killed %d times, at most %d of %d bytes" % (killed, most, LIMIT))
+    assert killed > 0
+
+
+def test_killed_at_random_mariadb(t):
+    killed_at_random(t, "mariadb", "mariadb", 4)
+
+
+@soak
+def test_killed_at_random_mysql(t):
+    killed_at_random(t, "mysql", "mysql", 12)
+
+
+def in_the_middle(t, source, target, db, spool):
+    """A copy that was killed when a part of the rows was in the target."""
+    ferry.run_fault("load.after-commit:30", *copy_args(source, target, db, spool))
+    assert 0 < target.value("SELECT SUM(rows_done) FROM ferry_meta.chunk") < 2 * ROWS
+
+
+def test_source_moved(t):
+    """The snapshot died with the process: a source that has moved cannot be joined to it. Thrown away, it begins anew."""
+    source, db = make_source(t, "mariadb")
+    target, spool = t.own_server("mariadb"), t.path("spool")
+    in_the_middle(t, source, target, db, spool)
+    source.run("DELETE FROM copied.keyed ORDER BY id DESC LIMIT 1")
+    ferry.run(*copy_args(source, target, db, spool)).must(1, "FERRY-DUMP-SOURCE-MOVED")
+    ferry.run(*copy_args(source, target, db, spool, "--restart", "--if-table-exists", "truncate", "--yes")).must()
+    assert rows_left(spool) == []
+    compare.same_database(source, target, db)
+
+
+def test_what_a_spool_is_not_for(t):
+    """Its files are no dump for others, and no dump of others is taken away as if it were a spool."""
+    source, db = make_source(t, "mariadb", 2000)
+    target, spool, folder = t.own_server("mariadb"), t.path("spool"), t.path("folder")
+    ferry.run_fault("dump.before-end", *copy_args(source, target, db, spool))
+    ferry.run("dump", "--source", source.url, "--output", spool, "-f", db + ".*", "--compress", "none").must(2, "--spool")
+    ferry.run(*copy_args(source, target, db, spool, "-f", "!copied.v")).must(2, "--filter")
+    ferry.run(*copy_args(source, target, db, spool)).must()
+    ferry.run(*copy_args(source, target, db, spool, "-f", "!copied.v")).must(2, "--filter")
+    ferry.run("verify", "--input", spool).must(2, "ferry copy")
+    ferry.run("position", "--input", spool).must(0, "bin.")
+    target.run("DROP DATABASE ferry_meta")
+    ferry.load(target, spool).must(5, "ferry copy")
+    ferry.run(*copy_args(source, target, db, spool)).must(5, "FERRY-DUMP-FILE-MISSING")
+    ferry.dump(source, folder, "-f", db + ".*", "--compress", "none").must()
+    before = sorted(os.listdir(folder))
+    ferry.run(*copy_args(source, target, db, folder)).must(2)
+    assert sorted(os.listdir(folder)) == before
+    ferry.run(*copy_args(source, target, db, "s3://bucket/spool")).must(2, "a spool is a folder of this machine")
+    ferry.run("copy", "--source", source.url, "--target", target.url).must(2, "--spool")
+
+
+def test_no_room(t):
+    """A row that no spool of this size can hold is refused at once, by name; so is a spool without room for one file."""
+    source = t.server("mariadb")
+    db = t.database(source, "copied", "CREATE TABLE wide (id int PRIMARY KEY, b longblob)",
+                    "INSERT INTO wide VALUES (1, REPEAT('x', 100)), (2, REPEAT('y', 5000000))")
+    target, spool = t.own_server("mariadb"), t.path("spool")
+    ferry.run(*copy_args(source, target, db, spool)).must(1, "FERRY-SPOOL-FULL")
+    ferry.run(*copy_args(source, target, db, spool, "--chunk-size", "8MiB")).must(1, ["FERRY-SPOOL-FULL", "--spool-size"])
+    ferry.run(*copy_args(source, target, db, spool, "--spool-size", "16MiB")).must()
+    compare.same_database(source, target, db)
+
+
+def test_conflict_and_interruption(t):
+    """A conflict in the load ends the dump too; so does SIGTERM; the same command goes on."""
+    source, db = make_source(t, "mariadb")
+    target, spool = t.own_server("mariadb"), t.path("spool")
+    args = copy_args(source, target, db, spool)
+    process = ferry.start(args)
+    ferry.wait_until(lambda: os.path.isdir(spool) and rows_left(spool), what="files")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (process.returncode, out, err)
+    last = source.value("SELECT MAX(id) FROM copied.keyed")
+    ferry.run(*args).must()
+    whole(t, source, target, db, spool)
+    shutil.rmtree(spool)
+    t.gone_after(target, db)
+    row = "INSERT INTO copied.keyed (id) VALUES (%d)" % last
+    ferry.run(*copy_args(source, target, db, t.path("other"), "-f", "!copied.*", "-f", "copied.keyed", "--where", "copied.keyed=1=0")).must()
+    target.run("DROP DATABASE ferry_meta", row)
+    ferry.run(*args).must(3, "FERRY-LOAD-CONFLICT")
+    ferry.run(*args, "--on-conflict", "replace").must()
+    compare.same_database(source, target, db)
