@@ -211,23 +211,48 @@ static enum err_code settle_write(struct settle *s, bool load, bool *refused, st
     return settle_commit(s, err);
 }
 
+/* The target refused the batch for what was not found: the next look is a closer one. */
+static enum err_code settle_look_closer(struct settle *s, struct err *err)
+{
+    if (!s->plan->prefix_key || s->whole)
+        return settle_refused(s, err);
+    log_event(LOG_DEBUG, "load.conflicts-whole-table", F_STR("table", s->w->table->label));
+    s->whole = true;
+    return ERR_OK;
+}
+
+/* --check-conflicts where the joins may not find all: the rows are written and rolled back. */
+static enum err_code settle_check(struct settle *s, bool load, struct err *err)
+{
+    bool refused = false;
+
+    if (settle_put(s, load, &refused, err))
+        return err->code;
+    settle_rollback(s->w);
+    s->tried = !refused;
+    return refused ? settle_look_closer(s, err) : ERR_OK;
+}
+
 /* From the filled temporary table to the COMMIT, or to the next look at what was refused. */
 static enum err_code settle_try(struct settle *s, bool *done, struct err *err)
 {
     struct worker *w = s->w;
     const bool load = settle_may_load(s);
+    const bool sure = !s->plan->odd_key && (!s->plan->prefix_key || s->whole);
     bool refused = false;
 
     if (settle_begin(w, load, err) || settle_find(s, err))
         return err->code;
     fault_point("load.conflicts-found");
     settle_decide(s);
+    if (w->run->config->check_conflicts && !sure && !s->tried)
+        return settle_check(s, load, err);
     if (settle_must_stop(s))
         return settle_stop(s, err);
     if (settle_write(s, load, &refused, err))
         return err->code;
     *done = !refused;
-    return refused ? settle_refused(s, err) : ERR_OK;
+    return refused ? settle_look_closer(s, err) : ERR_OK;
 }
 
 static enum err_code settle_steps(struct settle *s, struct err *err)

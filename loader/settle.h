@@ -50,6 +50,8 @@ struct settle {
     unsigned key;                 /* the one that is being read */
     bool trying;                  /* within the transaction of settle_refused */
     bool insert_only;             /* LOAD refused rows that INSERT takes */
+    bool whole;                   /* keys over a prefix are compared with the whole table */
+    bool tried;                   /* --check-conflicts: the server itself was asked */
     struct chunk_counts counts;
 };
 

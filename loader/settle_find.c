@@ -191,18 +191,25 @@ static enum err_code find_hits(struct settle *s, const struct stage_key *key, st
     const struct load_run *run = s->w->run;
     bool lock = run->config->on_conflict == ON_CONFLICT_REPLACE && !run->config->check_conflicts &&
                 !(run->flavour.vendor == VENDOR_TIDB && settle_may_load(s));
-    struct stage_join join = {.key = key, .numbers_only = lock};
-    struct strbuf list = {0};
+    struct stage_join join = {.key = key, .numbers_only = lock, .whole = s->whole};
+    struct strbuf list = {0}, taken = {0};
     enum err_code rc;
 
-    if (!lock)
-        return stage_hits(s->w, &join, hit_row, s, err);
-    rc = stage_hits(s->w, &join, number_row, &list, err);
+    for (unsigned i = 0; s->bad_count > 0 && i < s->rows; i++)
+        if (s->fate[i] != FATE_BAD)
+            strbuf_addf(&taken, "%s%u", taken.len ? "," : "", i);
+    if (s->bad_count > 0 && taken.len == 0)
+        return ERR_OK;
+    join.rows = taken.len ? strbuf_str(&taken) : NULL;
+    rc = lock ? stage_hits(s->w, &join, number_row, &list, err)
+              : stage_hits(s->w, &join, hit_row, s, err);
     if (!rc && list.len > 0) {
-        join = (struct stage_join){.key = key, .rows = strbuf_str(&list), .lock = true};
+        join = (struct stage_join){
+            .key = key, .rows = strbuf_str(&list), .lock = true, .whole = s->whole};
         rc = stage_hits(s->w, &join, hit_row, s, err);
     }
     strbuf_release(&list);
+    strbuf_release(&taken);
     return rc;
 }
 
@@ -387,7 +394,11 @@ enum err_code settle_remove(struct settle *s, struct err *err)
                 strbuf_addf(&list, "%s%u", list.len ? "," : "", c->row);
         }
         if (list.len > 0)
-            rc = stage_delete(s->w, &s->plan->keys[k], strbuf_str(&list), &n, err);
+            rc = stage_delete(s->w,
+                              &(struct stage_join){.key = &s->plan->keys[k],
+                                                   .rows = strbuf_str(&list),
+                                                   .whole = s->whole},
+                              &n, err);
         deleted += n;
     }
     strbuf_release(&list);

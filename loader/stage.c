@@ -1,4 +1,5 @@
 #include "loader/stage.h"
+#include "loader/stage_inner.h"
 
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 
 #define STAGE "ferry_stage"
-#define ROW_NUMBER "`ferry_row`"
+#define ROW_NUMBER STAGE_ROW_NUMBER
 #define COLUMN_NAME_MAX 32 /* "ferry_c" and ten digits */
 
 static void column_name(unsigned i, char name[COLUMN_NAME_MAX])
@@ -15,7 +16,7 @@ static void column_name(unsigned i, char name[COLUMN_NAME_MAX])
     (void)snprintf(name, COLUMN_NAME_MAX, "ferry_c%u", i);
 }
 
-static void add_stage(struct strbuf *sb, const struct load_run *run)
+void stage_add_name(struct strbuf *sb, const struct load_run *run)
 {
     strbuf_add_table(sb, run->state.schema, STAGE);
 }
@@ -61,6 +62,7 @@ static void key_init(const struct load_table *t, unsigned number, struct stage_k
         char name[COLUMN_NAME_MAX];
 
         column_name((unsigned)t->cell_of[part->column], name);
+        k->prefix = k->prefix || part->prefix_len > 0;
         strbuf_addstr(&join, i ? " AND " : "");
         add_part(&join, "", name, part);
         strbuf_addch(&join, '=');
@@ -84,7 +86,7 @@ static void create_sql(const struct load_run *run, const struct load_table *t,
     struct strbuf sb = {0};
 
     strbuf_addstr(&sb, "CREATE TEMPORARY TABLE ");
-    add_stage(&sb, run);
+    stage_add_name(&sb, run);
     strbuf_addstr(&sb, " (" ROW_NUMBER " INT UNSIGNED NOT NULL PRIMARY KEY");
     for (unsigned i = 0; i < t->dump->shape.count; i++) {
         const struct column *c = target_column(t, i);
@@ -102,10 +104,10 @@ static void create_sql(const struct load_run *run, const struct load_table *t,
     plan->create = strbuf_detach(&sb);
     /* Outside of transactions, which it would commit, it costs TiDB next to nothing. */
     strbuf_addstr(&sb, run->flavour.vendor == VENDOR_TIDB ? "TRUNCATE TABLE " : "DELETE FROM ");
-    add_stage(&sb, run);
+    stage_add_name(&sb, run);
     plan->empty = strbuf_detach(&sb);
     strbuf_addstr(&sb, "DROP TEMPORARY TABLE IF EXISTS ");
-    add_stage(&sb, run);
+    stage_add_name(&sb, run);
     plan->drop = strbuf_detach(&sb);
 }
 
@@ -143,11 +145,11 @@ static void dest_sql(const struct load_run *run, const struct load_table *t,
     struct strbuf load = {0}, insert = {0}, set = {0};
 
     strbuf_addstr(&load, "LOAD DATA LOCAL INFILE 'ferry' INTO TABLE ");
-    add_stage(&load, run);
+    stage_add_name(&load, run);
     strbuf_addstr(&load, " CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' "
                          "LINES TERMINATED BY '\\n' (" ROW_NUMBER);
     strbuf_addstr(&insert, "INSERT INTO ");
-    add_stage(&insert, run);
+    stage_add_name(&insert, run);
     strbuf_addstr(&insert, " (" ROW_NUMBER);
     for (unsigned i = 0; i < t->dump->shape.count; i++) {
         char name[COLUMN_NAME_MAX];
@@ -178,10 +180,13 @@ struct stage_plan *stage_plan_new(const struct load_run *run, const struct load_
     for (unsigned i = 0; i < t->target->key_count; i++) {
         if (!t->target->keys[i].unique)
             continue;
-        if (key_is_plain(t, &t->target->keys[i]))
-            key_init(t, i, &plan->keys[plan->key_count++]);
-        else
+        if (!key_is_plain(t, &t->target->keys[i])) {
             plan->odd_key = true;
+            continue;
+        }
+        key_init(t, i, &plan->keys[plan->key_count]);
+        plan->prefix_key = plan->prefix_key || plan->keys[plan->key_count].prefix;
+        plan->key_count++;
     }
     create_sql(run, t, plan);
     lists(run, t, plan);
@@ -261,7 +266,7 @@ enum err_code stage_ready(struct worker *w, struct err *err)
     return ERR_OK;
 }
 
-static enum err_code stage_query(struct worker *w, stage_row_fn *fn, void *ctx, struct err *err)
+enum err_code stage_query(struct worker *w, stage_row_fn *fn, void *ctx, struct err *err)
 {
     struct result *r = NULL;
     bool more = true;
@@ -283,7 +288,7 @@ static enum err_code stage_query(struct worker *w, stage_row_fn *fn, void *ctx, 
  * key: the servers' statistics know nothing of a table that is filled anew each time. */
 static void add_join(struct worker *w, const struct stage_key *key, const char *rows)
 {
-    add_stage(&w->sql, w->run);
+    stage_add_name(&w->sql, w->run);
     strbuf_addstr(&w->sql, " s STRAIGHT_JOIN ");
     strbuf_add_table(&w->sql, w->table->target->db, w->table->target->name);
     strbuf_addf(&w->sql, " t ON %s", key->join);
@@ -305,17 +310,24 @@ static void add_verb(struct worker *w, const char *verb)
     strbuf_addch(&w->sql, ' ');
 }
 
-enum err_code stage_hits(struct worker *w, const struct stage_join *join, stage_row_fn *fn,
-                         void *ctx, struct err *err)
+void stage_add_wanted(struct worker *w, const struct stage_join *join)
 {
     const struct stage_plan *plan = w->table->stage;
 
-    add_verb(w, "SELECT");
     if (join->numbers_only)
         strbuf_addstr(&w->sql, ROW_NUMBER);
     else
         strbuf_addf(&w->sql, "%s,%s", plan->staged_list, plan->existing_list);
     strbuf_addstr(&w->sql, " FROM ");
+}
+
+enum err_code stage_hits(struct worker *w, const struct stage_join *join, stage_row_fn *fn,
+                         void *ctx, struct err *err)
+{
+    if (stage_prefix_serves(w, join))
+        return stage_prefix_hits(w, join, fn, ctx, err);
+    add_verb(w, "SELECT");
+    stage_add_wanted(w, join);
     add_join(w, join->key, join->rows);
     strbuf_addstr(&w->sql, join->lock ? " FOR UPDATE" : "");
     return stage_query(w, fn, ctx, err);
@@ -326,7 +338,7 @@ enum err_code stage_doubles(struct worker *w, const struct stage_key *key, stage
 {
     strbuf_reset(&w->sql);
     strbuf_addstr(&w->sql, "SELECT GROUP_CONCAT(" ROW_NUMBER " ORDER BY " ROW_NUMBER ") FROM ");
-    add_stage(&w->sql, w->run);
+    stage_add_name(&w->sql, w->run);
     strbuf_addf(&w->sql, " WHERE %s GROUP BY %s HAVING COUNT(*)>1", key->not_null, key->group);
     return stage_query(w, fn, ctx, err);
 }
@@ -336,16 +348,18 @@ enum err_code stage_rows(struct worker *w, const char *rows, stage_row_fn *fn, v
 {
     strbuf_reset(&w->sql);
     strbuf_addf(&w->sql, "SELECT %s FROM ", w->table->stage->staged_list);
-    add_stage(&w->sql, w->run);
+    stage_add_name(&w->sql, w->run);
     strbuf_addf(&w->sql, " WHERE " ROW_NUMBER " IN (%s)", rows);
     return stage_query(w, fn, ctx, err);
 }
 
-enum err_code stage_delete(struct worker *w, const struct stage_key *key, const char *rows,
-                           uint64_t *deleted, struct err *err)
+enum err_code stage_delete(struct worker *w, const struct stage_join *join, uint64_t *deleted,
+                           struct err *err)
 {
+    if (stage_prefix_serves(w, join))
+        return stage_prefix_delete(w, join, deleted, err);
     add_verb(w, "DELETE");
     strbuf_addstr(&w->sql, "t FROM ");
-    add_join(w, key, rows);
+    add_join(w, join->key, join->rows);
     return conn_exec(w->conn, w->sql.str, w->sql.len, deleted, err);
 }

@@ -15,12 +15,14 @@ struct stage_key {
     char *join;      /* "`ferry_c0`=t.`id` AND ..." */
     char *group;     /* "`ferry_c0`,LEFT(`ferry_c1`,10)" */
     char *not_null;  /* "`ferry_c0` IS NOT NULL AND ..." */
+    bool prefix;     /* has a part over the beginning of a column: see stage_prefix.c */
 };
 struct stage_plan { /* of one table; read-only while workers run */
     struct stage_key *keys;
     unsigned key_count;
     bool odd_key;       /* there is a unique key with an expression, a generated column or one
                            that the dump lacks: what collides in it is known from errors only */
+    bool prefix_key;    /* one of `keys` is over the beginning of a column */
     unsigned *existing; /* columns of the target's table that are read of an existing row */
     unsigned existing_count;
     char *create, *empty, *drop; /* statements */
@@ -39,11 +41,13 @@ MUST_CHECK enum err_code stage_empty(struct worker *w, struct err *err);
 typedef enum err_code stage_row_fn(void *ctx, const struct row *row, struct err *err);
 /* Rows that are in the way by the key: number of the staged row, its cells, the existing cells.
  * `rows` (an SQL list; NULL: all) limits it to some of the staged rows; `lock`: the existing rows
- * stay as they are until the transaction's end. */
+ * stay as they are until the transaction's end. By a key with `prefix` rows may be missed that the
+ * target's collation calls equal though they begin with other letters, unless `whole`, which reads
+ * all of the target's table; `rows` must then leave out what the temporary table does not hold. */
 struct stage_join {
     const struct stage_key *key;
     const char *rows;
-    bool numbers_only, lock;
+    bool numbers_only, lock, whole;
 };
 MUST_CHECK enum err_code stage_hits(struct worker *w, const struct stage_join *join,
                                     stage_row_fn *fn, void *ctx, struct err *err);
@@ -53,8 +57,9 @@ MUST_CHECK enum err_code stage_doubles(struct worker *w, const struct stage_key 
 /* Staged rows themselves: number, cells. */
 MUST_CHECK enum err_code stage_rows(struct worker *w, const char *rows, stage_row_fn *fn, void *ctx,
                                     struct err *err);
-/* Deletes the existing rows that are in the way of the staged `rows` by the key. */
-MUST_CHECK enum err_code stage_delete(struct worker *w, const struct stage_key *key,
-                                      const char *rows, uint64_t *deleted, struct err *err);
+/* Deletes the existing rows that are in the way of the staged `rows` by the key; of the join's
+ * other fields `whole` counts. */
+MUST_CHECK enum err_code stage_delete(struct worker *w, const struct stage_join *join,
+                                      uint64_t *deleted, struct err *err);
 
 #endif
