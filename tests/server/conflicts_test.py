@@ -333,6 +333,8 @@ def test_odd_keys(t):
         assert rows(target) == [(1, "abc", "1"), (4, None, "4"), (100, "xy", "was")]
         fresh(t, target, "CREATE TABLE c.t (id int PRIMARY KEY, u varchar(20), v varchar(20), g varchar(20) AS (LEFT(u,2)) VIRTUAL, "
               "UNIQUE KEY g (g)) " + UTF8, "INSERT INTO c.t (id,u,v) VALUES (100,'xy','was')")
+        ferry.load(target, out, "--check-conflicts").must(3, "2 found")
+        assert rows(target) == [(100, "xy", "was", "xy")]
         ferry.load(target, out, "--on-conflict", "replace").must(3, "what it would replace cannot be put on record")
         ferry.load(target, out, "--on-conflict", "ignore", "--conflict-report", t.path("report.jsonl")).must(0, "2 ignored")
         assert [(r[0], r[1]) for r in rows(target)] == [(1, "abc"), (4, None), (100, "xy")]
