@@ -1,0 +1,50 @@
+/* follower/apply_write.h: the statements of one transaction on their way to the target.
+ *
+ * Statements are collected and sent many in a packet; each one's affected rows are compared with
+ * what they must be. One thread at a time. */
+#ifndef FERRY_FOLLOWER_APPLY_WRITE_H
+#define FERRY_FOLLOWER_APPLY_WRITE_H
+
+#include "common/mysql/conn.h"
+#include "follower/apply_merge.h"
+
+enum write_expect {
+    WRITE_ANY,   /* as many rows as it may be */
+    WRITE_FENCE, /* one row, else ERR_FOLLOW_FENCED */
+    WRITE_ROWS   /* exactly `rows`, else ERR_FOLLOW_DRIFT */
+};
+struct write_sent {
+    enum write_expect expect;
+    uint64_t rows;
+    const struct merge_entry *entry; /* the first of the statement; NULL: none */
+    bool erase;
+};
+
+struct writer {
+    struct conn *conn;
+    bool careful;        /* one row a statement, so that the one that does not fit is known */
+    size_t packet_bytes; /* sent when there are so many */
+    struct strbuf sql;
+    struct write_sent *sent;
+    uint64_t *affected;
+    unsigned count, cap;
+    const char **cell; /* scratch */
+    unsigned long *len;
+    unsigned cells;
+    const struct merge_entry
+        *wrong; /* careful, after a failure: the row that does not fit; or NULL */
+};
+void writer_release(struct writer *w);
+/* Begins a statement: its text is to be appended to the buffer that is returned. */
+struct strbuf *writer_begin(struct writer *w, enum write_expect expect, uint64_t rows);
+/* Whatever is still collected is dropped. */
+void writer_reset(struct writer *w);
+/* Sends what is collected. ERR_FOLLOW_DRIFT, ERR_FOLLOW_FENCED, or the server's error. */
+MUST_CHECK enum err_code writer_flush(struct writer *w, struct err *err);
+/* Sorts `m` and appends what its entries come to, sending whenever there is enough. */
+MUST_CHECK enum err_code writer_rows(struct writer *w, struct merge *m, struct err *err);
+
+/* For people: "(id=5,name='x')", values cut at 64 bytes. */
+void write_key_text(const struct merge_entry *e, struct strbuf *out);
+
+#endif
