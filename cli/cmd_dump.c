@@ -21,8 +21,8 @@ struct dump_opts {
     uint64_t reconnect_us;
     int format, consistency, metadata, on_table_error, ddl_lock, non_transactional;
     bool kill_long_queries;
-    bool case_sensitive, no_data, no_schemas, no_views, triggers, routines, events, resume, restart,
-        yes, take_over, dry_run;
+    bool case_sensitive, no_data, no_schemas, no_views, with_binlog, triggers, routines, events,
+        resume, restart, yes, take_over, dry_run;
 };
 
 static const char *const table_error_words[] = {"stop", "skip", NULL};
@@ -115,6 +115,10 @@ const struct opt dump_opts_table[] = {
      "events whose names the filter lets through (yes; --no-events)", NULL, 0, 0, false},
     {"definer", 0, OPT_STRING, FIELD(definer), "keep|strip|NAME@HOST",
      "DEFINER of views, triggers, routines and events (keep)", NULL, 0, 0, false},
+    {"with-binlog", 0, OPT_BOOL, FIELD(with_binlog), NULL,
+     "capture the source's binlog into the dump, from its position to its end: what a continued "
+     "dump needs where the source has changed, and a load that cannot reach the source",
+     NULL, 0, 0, false},
     {"metadata", 0, OPT_ENUM, FIELD(metadata), "dumpling|mydumper",
      "form of the file `metadata`: Dumpling's, for DM, or mydumper's, for myloader (dumpling)",
      metadata_words, 0, 0, false},
@@ -145,6 +149,18 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         return err_set(err, ERR_USAGE, "--no-data and --no-schemas leave nothing to dump");
     if (o->ddl_lock == DDL_LOCK_ALWAYS && o->consistency == CONSISTENCY_NONE)
         return err_set(err, ERR_USAGE, "--consistency none takes no lock, not --ddl-lock always's");
+    if (o->with_binlog && o->consistency == CONSISTENCY_NONE)
+        return err_set(
+            err, ERR_USAGE,
+            "--with-binlog needs a snapshot to begin at, and --consistency none has none");
+    if (o->with_binlog && o->no_data)
+        return err_set(err, ERR_USAGE,
+                       "--with-binlog keeps changes of rows, and --no-data no rows");
+    if (o->with_binlog && (o->where.count || o->columns.count || o->rows_limit.count))
+        return err_set(
+            err, ERR_USAGE,
+            "--with-binlog keeps the changes of all rows: not with --where, --columns or "
+            "--rows-limit, which no replay fits to");
     if (o->restart && !o->yes)
         return err_set(err, ERR_USAGE, "--restart throws the dump in '%s' away: say --yes with it",
                        o->output);
@@ -176,6 +192,7 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         .where = {o->where.items, o->where.count},
         .columns = {o->columns.items, o->columns.count},
         .rows_limit = {o->rows_limit.items, o->rows_limit.count},
+        .with_binlog = o->with_binlog,
         .no_resume = !o->resume,
         .restart = o->restart,
         .take_over = o->take_over,

@@ -60,6 +60,7 @@ struct dump_config {            /* const once dump_run has it; strings are borro
     bool no_triggers, no_routines, no_events;
     struct definer definer;
     enum dump_metadata metadata; /* form of the file `metadata` */
+    bool with_binlog;            /* capture the source's binlog into the dump */
     bool no_resume;              /* refuse to go on with an unfinished dump */
     bool restart;                /* throw an unfinished or finished dump away first */
     bool take_over;              /* take another's ferry.lock */

@@ -23,6 +23,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/rate.h"
+#include "dumper/capture.h"
 #include "dumper/changes.h"
 #include "dumper/ddl_lock.h"
 #include "dumper/epochs.h"
@@ -163,12 +164,14 @@ static enum err_code run_epoch(struct dump_run *run, struct err *err)
         .log_id = dumper_log_id(run),
         .tables = run->plan.table_total,
         .data_bytes = run->plan.bytes,
-        .lock_us = run->held.kind ? 0 : run->lock_us};
+        .lock_us = run->held.kind ? 0 : run->lock_us,
+        .log_created = run->config->with_binlog ? run->log_created : 0,
+        .cascades_logged = run->cascades_logged};
     r.u.epoch.replica = dumper_replica_detach(run, &r.u.epoch.replica_count);
     if (run_record(run, &r, err))
         return err->code;
     fault_point("dump.epoch.record");
-    return ERR_OK;
+    return dumper_capture_go(run, err);
 }
 
 static void run_start_progress(struct dump_run *run)
@@ -197,6 +200,8 @@ static enum err_code run_stop_reason(struct dump_run *run, struct err *err)
     rc = lease_check(run->lease, err);
     if (!rc)
         rc = manifest_flush(run->manifest, err);
+    if (!rc && !cancel_asked(run->cancel))
+        rc = dumper_capture_error(run, err);
     return rc ? rc : dumper_stop_error(run, err);
 }
 
@@ -306,6 +311,10 @@ static enum err_code run_begin_epoch(struct dump_run *run, struct err *err)
 {
     enum err_code rc = dumper_check_epochs(run, err);
 
+    if (!rc && !run->ledger->epochs)
+        rc = dumper_capture_prove(run, err);
+    if (!rc)
+        rc = dumper_cascades_logged(run, err);
     if (!rc)
         rc = throttle_start(&run->config->throttle, run->source, CONN_SOURCE, &run->throttle, err);
     if (!rc)
@@ -316,6 +325,8 @@ static enum err_code run_begin_epoch(struct dump_run *run, struct err *err)
         dumper_boot_read(run);
     if (!rc)
         rc = dumper_snapshot(run, err);
+    if (!rc) /* it begins at the first epoch's position */
+        rc = dumper_capture_begin(run, err);
     return rc ? rc : run_epoch(run, err);
 }
 
@@ -433,6 +444,10 @@ static enum err_code run_once(struct dump_run *run, struct dump_report *report, 
         rc = dumper_plan(run, err);
     if (!rc)
         rc = run_begin(run, err);
+    if (!rc && run->ledger->epochs) /* before more of it is purged */
+        rc = dumper_capture_begin(run, err);
+    if (!rc)
+        rc = dumper_capture_charsets(run, err);
     report->plan_us += clock_mono_us() - since;
     if (rc)
         return rc;
@@ -479,6 +494,8 @@ static enum err_code run_steps(struct dump_run *run, struct dump_report *report,
     if (!rc)
         rc = run_epochs(run, report, err);
     if (!rc)
+        rc = dumper_capture_end(run, err);
+    if (!rc)
         rc = run_end(run, err);
     if (!rc)
         dumper_report(run, report);
@@ -501,6 +518,7 @@ static void run_release(struct dump_run *run)
 {
     struct err ignored = ERR_INIT;
 
+    dumper_capture_stop(run);
     /* What is finished becomes durable, whatever went wrong; a failure of that has been told. */
     if (manifest_close(run->manifest, &ignored))
         log_event(LOG_DEBUG, "dump.manifest.close", F_STR("message", ignored.msg));

@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "dumper/capture.h"
 #include "dumper/partial.h"
 #include "dumper/skip.h"
 
@@ -88,8 +89,10 @@ static bool epochs_over(struct dump_run *run, struct epochs *e)
 /* Finished work becomes durable; a lease or a manifest that is lost ends the dump. */
 static enum err_code epochs_let_go(struct dump_run *run, struct err *err)
 {
-    enum err_code rc = manifest_close(run->manifest, err);
+    enum err_code rc;
 
+    dumper_capture_stop(run); /* what it has finished becomes durable with the rest */
+    rc = manifest_close(run->manifest, err);
     run->manifest = NULL;
     dumper_let_go(run);
     atomic_store(&run->stop.asked, false);

@@ -111,19 +111,19 @@ void ledger_add_file(struct ledger *s, const char *path, uint64_t bytes)
     ledger_put_file(s, path, bytes);
 }
 
-static enum err_code ledger_apply_segment(struct ledger *s, struct record *r, struct err *err)
+enum err_code ledger_add_segment(struct ledger *s, struct segment_record *r, struct err *err)
 {
     const struct segment_record *last =
         s->segment_count ? &s->segments[s->segment_count - 1] : NULL;
-    enum err_code rc = segment_joins(last, &r->u.segment, err);
+    enum err_code rc = segment_joins(last, r, err);
 
     if (rc)
         return rc;
-    ledger_put_file(s, r->u.segment.path, r->u.segment.digest.bytes);
+    ledger_put_file(s, r->path, r->digest.bytes);
     if ((s->segment_count & (s->segment_count + 1)) == 0) /* full at 0, 1, 3, 7, ... */
         s->segments = xreallocarray(s->segments, s->segment_count * 2 + 1, sizeof(*s->segments));
-    s->segments[s->segment_count++] = r->u.segment;
-    r->u.segment = (struct segment_record){0};
+    s->segments[s->segment_count++] = *r;
+    *r = (struct segment_record){0};
     return ERR_OK;
 }
 
@@ -338,7 +338,7 @@ enum err_code ledger_apply(struct ledger *s, struct record *r, struct err *err)
         s->checked = r->u.checked.epoch;
         break;
     case RECORD_SEGMENT:
-        rc = ledger_apply_segment(s, r, err);
+        rc = ledger_add_segment(s, &r->u.segment, err);
         break;
     case RECORD_END:
         s->ended = true;

@@ -88,6 +88,9 @@ struct ledger_file *ledger_find_file(const struct ledger *s, const char *path);
 /* A table without a record yet, with the next id; ledger_sort before the next lookup. */
 struct ledger_table *ledger_add_table(struct ledger *s, const char *db, const char *name);
 void ledger_add_file(struct ledger *s, const char *path, uint64_t bytes);
+/* Takes what `r` holds. ERR_CORRUPT: it does not stand behind the last one. */
+MUST_CHECK enum err_code ledger_add_segment(struct ledger *s, struct segment_record *r,
+                                            struct err *err);
 void ledger_add_chunk(struct ledger_table *t, const struct chunk_record *r);
 /* Forgets spans and files; numbers go on. */
 void ledger_void(struct ledger_table *t);

@@ -294,13 +294,29 @@ enum err_code dumper_same_source(struct dump_run *run, struct err *err)
     return ERR_OK;
 }
 
+enum err_code dumper_logs_all(struct dump_run *run, struct err *err)
+{
+    bool hidden = false;
+    enum err_code rc = moved_replica(run, &hidden, err);
+
+    if (!rc && hidden)
+        return err_set(err, ERR_DUMP_MOVED,
+                       "the source may be a replica with log_slave_updates=OFF: whether it has "
+                       "changed since the first snapshot cannot be known");
+    if (!rc)
+        rc = moved_filtered(run, &hidden, err);
+    if (!rc && hidden)
+        return err_set(err, ERR_DUMP_MOVED,
+                       "the source keeps databases out of its binlog: whether they have changed "
+                       "since the first snapshot cannot be known");
+    return rc;
+}
+
 enum err_code dumper_same_position(struct dump_run *run, struct err *err)
 {
     const struct epoch_record *first = &run->ledger->first;
     const struct position then = {first->log_file, first->log_pos, first->gtid};
     const char *why = NULL;
-    bool hidden = false;
-    enum err_code rc;
 
     if (!run->ledger->epochs || strcmp(run->consistency, "none") == 0)
         return ERR_OK;
@@ -317,16 +333,5 @@ enum err_code dumper_same_position(struct dump_run *run, struct err *err)
                        "%s:%" PRIu64 " (GTID '%s'): %s",
                        then.file, then.offset, then.gtid ? then.gtid : "", run->position.file,
                        run->position.offset, run->position.gtid, why);
-    rc = moved_replica(run, &hidden, err);
-    if (!rc && hidden)
-        return err_set(err, ERR_DUMP_MOVED,
-                       "the source may be a replica with log_slave_updates=OFF: whether it has "
-                       "changed since the first snapshot cannot be known");
-    if (!rc)
-        rc = moved_filtered(run, &hidden, err);
-    if (!rc && hidden)
-        return err_set(err, ERR_DUMP_MOVED,
-                       "the source keeps databases out of its binlog: whether they have changed "
-                       "since the first snapshot cannot be known");
-    return rc;
+    return dumper_logs_all(run, err);
 }

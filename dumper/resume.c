@@ -124,6 +124,8 @@ char *dumper_options(const struct dump_config *config)
     if (config->spool) /* what it holds is not a dump that stays */
         (void)json_object_set_new(o, "spool", json_true());
     (void)json_object_set_new(o, "triggers", json_boolean(!config->no_triggers));
+    if (config->with_binlog) /* older dumps have none */
+        (void)json_object_set_new(o, "with-binlog", json_true());
     text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
     copy = xstrdup(text ? text : "{}");
     free(text);

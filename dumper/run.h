@@ -70,6 +70,9 @@ struct dump_run {
     char **replica; /* as in struct epoch_record */
     unsigned replica_count;
     unsigned epoch;
+    struct capture *capture;   /* NULL: the binlog is not captured */
+    uint64_t log_created;      /* as in struct epoch_record */
+    bool cascades_logged;      /* likewise */
     uint64_t lock_us;          /* of this epoch: that the lock was held */
     uint64_t lock_wait_us;     /* of this epoch: that it was waited for, others behind it */
     uint64_t left_out;         /* guarded by `lock`: objects that could not be read */
@@ -121,6 +124,8 @@ MUST_CHECK enum err_code dumper_read_back(struct dump_run *run, struct err *err)
 MUST_CHECK enum err_code dumper_same_source(struct dump_run *run, struct err *err);
 /* A new snapshot may join those of earlier epochs: ERR_DUMP_MOVED. After run->position is read. */
 MUST_CHECK enum err_code dumper_same_position(struct dump_run *run, struct err *err);
+/* All that changes the source's rows is in its binlog, but for sql_log_bin=0: ERR_DUMP_MOVED. */
+MUST_CHECK enum err_code dumper_logs_all(struct dump_run *run, struct err *err);
 /* For the epoch's record: into run->boot, before the position is read; and of the binlog file that
  * run->position is in (the caller's, NULL: not to be had). */
 void dumper_boot_read(struct dump_run *run);
@@ -207,6 +212,10 @@ MUST_CHECK enum err_code dumper_same_definition(struct dump_run *run, const stru
                                                 const char *recorded, bool *same, struct err *err);
 /* Databases, views, sequences; then triggers, routines and events. */
 MUST_CHECK enum err_code dumper_write_schemas(struct dump_run *run, struct err *err);
+/* Writes and records a file; its path has the compression's ending. */
+MUST_CHECK enum err_code dumper_put_file(struct dump_run *run, const char *path,
+                                         const struct compression *compression,
+                                         const struct strbuf *text, struct err *err);
 /* Writes and records one schema file. */
 MUST_CHECK enum err_code dumper_put_schema(struct dump_run *run, const char *path,
                                            const struct strbuf *text, struct err *err);

@@ -43,16 +43,16 @@ static enum err_code schema_hash(const char *sql, char hex[SHA256_HEX], struct e
     return ERR_OK;
 }
 
-enum err_code dumper_put_schema(struct dump_run *run, const char *path, const struct strbuf *text,
-                                struct err *err)
+enum err_code dumper_put_file(struct dump_run *run, const char *path,
+                              const struct compression *compression, const struct strbuf *text,
+                              struct err *err)
 {
     struct record record = {.kind = RECORD_FILE};
     struct sink *sink = NULL;
     uint64_t raw = 0;
     enum err_code rc;
 
-    rc = dump_file_open(run->output, path, &run->config->compression, &raw, &record.u.file.digest,
-                        &sink, err);
+    rc = dump_file_open(run->output, path, compression, &raw, &record.u.file.digest, &sink, err);
     if (!rc)
         rc = sink_write(sink, strbuf_str(text), text->len, err);
     if (!rc)
@@ -69,6 +69,12 @@ enum err_code dumper_put_schema(struct dump_run *run, const char *path, const st
     }
     record_release(&record);
     return rc;
+}
+
+enum err_code dumper_put_schema(struct dump_run *run, const char *path, const struct strbuf *text,
+                                struct err *err)
+{
+    return dumper_put_file(run, path, &run->config->compression, text, err);
 }
 
 static void schema_header(struct strbuf *text)

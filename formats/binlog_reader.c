@@ -324,6 +324,21 @@ static enum err_code on_table_map(struct binlog_reader *r, const struct event *e
     return table_cache_map(r->tables, e->data, e->len, &r->format, err);
 }
 
+static enum err_code look_at_rows(struct binlog_reader *r, const struct event *e, uint64_t id,
+                                  struct err *err)
+{
+    const struct binlog_table *t = table_cache_peek(r->tables, id);
+    struct rows_images images;
+    enum err_code rc;
+
+    if (!t)
+        return err_set(err, ERR_BINLOG_EVENT,
+                       "rows of table number %" PRIu64 ", of which no Table_map came", id);
+    rc = binlog_rows_images(e->data, e->len, &r->format, &images, err);
+    r->rows_seen = true;
+    return rc ? rc : r->config.look(r->config.find_ctx, t, &images, err);
+}
+
 static enum err_code on_rows(struct binlog_reader *r, const struct event *e, struct err *err)
 {
     const struct binlog_reader_config *config = &r->config;
@@ -336,6 +351,8 @@ static enum err_code on_rows(struct binlog_reader *r, const struct event *e, str
     rc = binlog_rows_table(e->data, e->len, &r->format, &id, &flags, err);
     if (rc || r->skipping || id == ROWS_DUMMY_TABLE)
         return rc;
+    if (config->look)
+        return look_at_rows(r, e, id, err);
     rc = table_cache_find(r->tables, id, config->find, config->find_ctx, config->maps, &r->table,
                           err);
     if (rc || !r->table)

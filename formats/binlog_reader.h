@@ -58,6 +58,10 @@ struct binlog_position {
 typedef enum err_code binlog_find_fn(void *ctx, const char *db, const char *name,
                                      const struct table **def, struct err *err);
 
+/* Where rows are not to be decoded: called for each event of rows, `t` as its Table_map says. */
+typedef enum err_code binlog_look_fn(void *ctx, const struct binlog_table *t,
+                                     const struct rows_images *images, struct err *err);
+
 struct binlog_reader_config {
     struct binlog_source *source; /* taken over; began at `start` */
     struct binlog_start start; /* copied; gtids may stand beside file and offset: the set there */
@@ -65,7 +69,8 @@ struct binlog_reader_config {
         *skip; /* transactions in it are passed over; NULL: none. Copied by text. */
     binlog_find_fn *find;
     void *find_ctx;
-    struct charset_maps *maps;   /* borrowed */
+    binlog_look_fn *look;        /* instead of `find`: no ROW will come; with find_ctx */
+    struct charset_maps *maps;   /* borrowed; not needed to look */
     const struct cancel *cancel; /* may be NULL */
     uint64_t reconnect_us;       /* how long to try after a lost connection; 0: not at all */
 };

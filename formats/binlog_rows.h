@@ -22,6 +22,16 @@ MUST_CHECK enum err_code binlog_rows_table(const uint8_t *data, size_t len,
                                            const struct binlog_format *format, uint64_t *id,
                                            uint16_t *flags, struct err *err);
 
+/* Which columns the images of an event hold: bits as in row_change.h, in the event. */
+struct rows_images {
+    unsigned columns;
+    const uint8_t *first, *second; /* the second: of updates, else NULL */
+};
+/* Reads no row. ERR_BINLOG_EVENT: it is cut. */
+MUST_CHECK enum err_code binlog_rows_images(const uint8_t *data, size_t len,
+                                            const struct binlog_format *format,
+                                            struct rows_images *, struct err *err);
+
 struct binlog_rows; /* the memory of a reader, for many events */
 struct binlog_rows *binlog_rows_new(void);
 void binlog_rows_free(struct binlog_rows *r); /* NULL is fine */

@@ -112,6 +112,15 @@ enum err_code table_cache_map(struct table_cache *cache, const uint8_t *data, si
     return ERR_OK;
 }
 
+const struct binlog_table *table_cache_peek(struct table_cache *cache, uint64_t id)
+{
+    const struct cached *c = cache->last;
+
+    if (!c || c->table->id != id)
+        c = *cache_place(cache, id);
+    return c ? c->table : NULL;
+}
+
 /* One call for each event of rows. NOLINTNEXTLINE(readability-function-size) */
 enum err_code table_cache_find(struct table_cache *cache, uint64_t id, binlog_find_fn *find,
                                void *find_ctx, struct charset_maps *maps,

@@ -17,6 +17,8 @@ void table_cache_trim(struct table_cache *cache);
 /* Takes a Table_map event in. */
 MUST_CHECK enum err_code table_cache_map(struct table_cache *cache, const uint8_t *data, size_t len,
                                          const struct binlog_format *format, struct err *err);
+/* The table of an id as its Table_map says, not bound; NULL: there was none. */
+const struct binlog_table *table_cache_peek(struct table_cache *cache, uint64_t id);
 /* The table of an id, bound to what `find` gives; NULL where that is not wanted. Valid until the
  * next call of this or of forget. ERR_BINLOG_EVENT: there was no Table_map for it. */
 MUST_CHECK enum err_code table_cache_find(struct table_cache *cache, uint64_t id,
