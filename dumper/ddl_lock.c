@@ -3,7 +3,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "dumper/engines.h"
+#include "common/schema/engines.h"
 #include "dumper/keeper.h"
 
 #include <stdlib.h>

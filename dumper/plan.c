@@ -3,9 +3,9 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
+#include "common/schema/engines.h"
 #include "common/schema/read.h"
 #include "common/schema/select.h"
-#include "dumper/engines.h"
 #include "dumper/partial.h"
 #include "formats/file_names.h"
 

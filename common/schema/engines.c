@@ -1,4 +1,4 @@
-#include "dumper/engines.h"
+#include "common/schema/engines.h"
 
 #include "common/mysql/ident.h"
 

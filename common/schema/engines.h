@@ -1,9 +1,9 @@
-/* dumper/engines.h: which storage engines a snapshot holds.
+/* common/schema/engines.h: which storage engines a snapshot holds.
  *
  * By name: that an engine calls itself transactional is not enough (information_schema.ENGINES says
  * so of FEDERATED's and of cluster engines, whose rows another server may change). */
-#ifndef FERRY_DUMPER_ENGINES_H
-#define FERRY_DUMPER_ENGINES_H
+#ifndef FERRY_SCHEMA_ENGINES_H
+#define FERRY_SCHEMA_ENGINES_H
 
 #include "common/mysql/conn.h"
 
