@@ -1,5 +1,8 @@
-/* ferry help [COMMAND | errors]: the same words as --help; `errors` prints docs/errors.md. */
+/* ferry help [COMMAND | errors | checks]: the same words as --help; `errors` prints docs/errors.md,
+ * `checks` docs/check.md. */
 #include "cli/opt_common.h"
+
+#include "check/check.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +27,15 @@ static void errors_print(void)
     }
 }
 
+static void checks_print(void)
+{
+    struct strbuf out = {0};
+
+    check_list_markdown(&out);
+    (void)fputs(strbuf_str(&out), stdout);
+    strbuf_release(&out);
+}
+
 enum err_code command_help_words(struct command_context *ctx, struct err *err)
 {
     static char help[] = "--help";
@@ -37,6 +49,10 @@ enum err_code command_help_words(struct command_context *ctx, struct err *err)
     }
     if (strcmp(ctx->argv[1], "errors") == 0) {
         errors_print();
+        return ERR_OK;
+    }
+    if (strcmp(ctx->argv[1], "checks") == 0) {
+        checks_print();
         return ERR_OK;
     }
     command = command_find(ctx->argv[1]);

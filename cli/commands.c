@@ -5,6 +5,8 @@
 #include <string.h>
 
 static const struct command commands[] = {
+    {"check", "check --source URL [--target URL] [OPTION]...",
+     "say what will not work before it is tried, and what mends it", command_check},
     {"dump", "dump --source URL --output URL [OPTION]...",
      "read databases into a folder of SQL or CSV files", command_dump},
     {"load", "load --target URL --input URL [OPTION]...",
@@ -21,8 +23,8 @@ static const struct command commands[] = {
      command_conflicts},
     {"status", "status URL [--json]", "say how far a dump is, from another terminal",
      command_status},
-    {"help", "help [COMMAND | errors]", "the words of --help; the list of errors",
-     command_help_words},
+    {"help", "help [COMMAND | errors | checks]",
+     "the words of --help; the lists of errors and of checks", command_help_words},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

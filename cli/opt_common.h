@@ -52,6 +52,7 @@ struct command {
 /* The table of commands (commands.c); NULL: no such command. */
 const struct command *command_find(const char *name);
 void command_usage(FILE *out);
+enum err_code command_check(struct command_context *ctx, struct err *err);
 enum err_code command_verify(struct command_context *ctx, struct err *err);
 enum err_code command_position(struct command_context *ctx, struct err *err);
 enum err_code command_conflicts(struct command_context *ctx, struct err *err);

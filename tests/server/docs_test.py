@@ -20,6 +20,12 @@ def test_list_of_errors(t):
 
 
 @quick
+def test_list_of_checks(t):
+    """docs/check.md is what `ferry help checks` prints: build/ferry help checks > docs/check.md."""
+    assert ferry.run("help", "checks").must().out == read("docs", "check.md")
+
+
+@quick
 def test_fault_points(t):
     """Every step that a test can kill at stands in docs/contributing.md, and no other."""
     used = set()
@@ -33,7 +39,7 @@ def test_fault_points(t):
 def test_help(t):
     """Each command prints its options, and every option of the README's examples is one of them."""
     words = {}
-    for command in ("dump", "load", "copy", "verify", "position", "status", "conflicts"):
+    for command in ("check", "dump", "load", "copy", "verify", "position", "status", "conflicts"):
         words[command] = ferry.run(command, "--help").must(0, "usage: ferry " + command).out
     for line in re.findall(r"^ferry [^\n]*(?:\\\n[^\n]*)*", read("README.md"), re.M):
         command = line.split()[1]
