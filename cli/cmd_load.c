@@ -2,6 +2,7 @@
 #include "cli/closing.h"
 #include "cli/cmd_copy.h"
 #include "cli/opt_common.h"
+#include "cli/replay.h"
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -31,8 +32,10 @@ struct load_opts {
     bool case_sensitive, no_data, no_schemas, no_views, resume, dry_run;
     struct opt_list renames, session;
     int input_binary, convert, spatial, object_error, indexes, foreign_keys, definer, programs;
-    int generated;
     const char *programs_file;
+    const char *source, *source_password;
+    int cascades;
+    bool accept_conflicts;
     bool yes, analyze, skip_binlog;
 };
 
@@ -43,12 +46,12 @@ static const char *const if_exists_words[] = {"append", "stop", "truncate", "dro
 static const char *const convert_words[] = {"run", "report", NULL};
 static const char *const binary_words[] = {"auto", "raw", NULL};
 static const char *const spatial_words[] = {"refuse", "bytes", NULL};
-static const char *const generated_words[] = {"error", "warn", NULL};
 static const char *const object_error_words[] = {"skip", "stop", NULL};
 static const char *const indexes_words[] = {"auto", "now", "after", NULL};
 static const char *const foreign_keys_words[] = {"check", "add", "none", NULL};
 static const char *const definer_words[] = {"keep", "strip", NULL};
 static const char *const programs_words[] = {"create", "file", NULL};
+static const char *const cascades_words[] = {"refuse", "none", NULL};
 static const char *const path_words[] = {"auto", "insert", NULL};
 
 #define FIELD(f) offsetof(struct load_opts, f)
@@ -131,10 +134,6 @@ const struct opt load_opts_table[] = {
     {"spatial", 0, OPT_ENUM, FIELD(spatial), "refuse|bytes",
      "spatial columns on TiDB: leave their tables out, or LONGBLOB with SRID and WKB (refuse)",
      spatial_words, 0, 0, false},
-    {"on-generated-difference", 0, OPT_ENUM, FIELD(generated), "error|warn",
-     "when a table that is there computes a generated column by another expression than the "
-     "dump's: stop, or load its rows all the same (error)",
-     generated_words, 0, 0, false},
     {"on-object-error", 0, OPT_ENUM, FIELD(object_error), "skip|stop",
      "what to do when an object cannot be created: load the others, exit status 6, or stop (skip)",
      object_error_words, 0, 0, false},
@@ -157,6 +156,17 @@ const struct opt load_opts_table[] = {
      NULL, 0, 0, false},
     {"skip-binlog", 0, OPT_BOOL, FIELD(skip_binlog), NULL,
      "write nothing to the target's own binlog (SET sql_log_bin=0)", NULL, 0, 0, false},
+    {"source", 0, OPT_STRING, FIELD(source), "URL",
+     "the server that was dumped, for the binlog of a dump of several snapshots that does not hold "
+     "it itself",
+     NULL, 0, 0, false},
+    {"source-password", 0, OPT_STRING, FIELD(source_password), "WORD",
+     "the source's; only in the environment or the config file", NULL, 0, 0, true},
+    {"accept-conflicts", 0, OPT_BOOL, FIELD(accept_conflicts), NULL,
+     "apply the binlog though rows of the dump were left out", NULL, 0, 0, false},
+    {"cascades", 0, OPT_ENUM, FIELD(cascades), "refuse|none",
+     "as for ferry follow, when the binlog is applied behind the rows (refuse)", cascades_words, 0,
+     0, false},
     {.kind = OPT_END}};
 #undef FIELD
 
@@ -221,7 +231,6 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .convert = (enum load_convert)o->convert,
         .binary_raw = o->input_binary == 1,
         .spatial_bytes = o->spatial == 1,
-        .generated_any = o->generated == 1,
         .object_error = (enum load_object_error)o->object_error,
         .indexes = (enum load_indexes)o->indexes,
         .foreign_keys = (enum load_foreign_keys)o->foreign_keys,
@@ -382,6 +391,19 @@ enum err_code load_print(const struct load_opts *o, const struct load_config *co
     return rc ? rc : programs_write(o, r, err);
 }
 
+static enum err_code load_open(const struct load_opts *o, const struct server_opts *target,
+                               struct server_url *to, struct server_url *from, struct err *err)
+{
+    const struct server_opts source = {
+        .url = o->source, .password = o->source_password, .defaults_file = target->defaults_file};
+    const enum err_code rc = server_opts_resolve(target, "target", to, err);
+
+    if (rc)
+        return rc;
+    load_opts_session(o, to);
+    return o->source ? server_opts_resolve(&source, "source", from, err) : ERR_OK;
+}
+
 static enum err_code load_with(const struct load_opts *o, const struct server_opts *target,
                                const struct general_opts *general, struct command_context *ctx,
                                struct err *err)
@@ -391,31 +413,41 @@ static enum err_code load_with(const struct load_opts *o, const struct server_op
     struct load_report report = {0};
     struct load_config config;
     struct server_url url = {0};
-    struct store *store = NULL;
+    struct server_url source = {0};
+    struct replay replay = {.source = o->source ? &source : NULL,
+                            .target = &url,
+                            .meta_schema = o->meta_schema,
+                            .threads = o->threads,
+                            .accept_conflicts = o->accept_conflicts,
+                            .any_cascades = o->cascades == 1,
+                            .cancel = ctx->cancel};
     enum err_code rc;
 
     rc = config_check(o, &config, err);
-    if (rc)
-        return rc;
-    rc = server_opts_resolve(target, "target", &url, err);
-    if (rc)
-        return rc;
-    load_opts_session(o, &url);
-    rc = store_open(o->input, false, &store, err);
-    if (rc)
-        goto out;
-    rc = progress_start(&printer, &progress, general_opts_progress(general), err);
+    if (!rc)
+        rc = load_open(o, target, &url, &source, err);
+    if (!rc)
+        rc = store_open(o->input, false, &replay.input, err);
+    if (!rc)
+        rc = progress_start(&printer, &progress, general_opts_progress(general), err);
     if (rc)
         goto out;
-    rc = load_run(&config, store, &url, &progress, ctx->cancel, &report, err);
+    config.replay = replay_run;
+    config.replay_ctx = &replay;
+    config.replay_source = o->source != NULL;
+    rc = load_run(&config, replay.input, &url, &progress, ctx->cancel, &report, err);
     progress_stop(printer);
     rc = load_print(o, &config, &report, general->quiet, rc, err);
+    if (replay.ran && !general->quiet)
+        replay_print(&replay.report);
     if (!rc && report.left_out + report.skipped + report.objects_failed > 0)
         ctx->exit_status = EXIT_LEFT_OUT;
 out:
     load_report_release(&report);
-    store_free(store);
+    follow_report_release(&replay.report);
+    store_free(replay.input);
     server_url_release(&url);
+    server_url_release(&source);
     return rc;
 }
 

@@ -13,6 +13,8 @@ static const struct command commands[] = {
      "write a dump into TiDB, MySQL or MariaDB", command_load},
     {"copy", "copy --source URL --target URL --spool FOLDER [OPTION]...",
      "dump and load at once, through a spool that never fills a disk", command_copy},
+    {"follow", "follow --source URL --target URL [--input URL] [OPTION]...",
+     "apply the source's binlog to a target that was loaded", command_follow},
     {"verify", "verify --input URL | --source URL --target URL [OPTION]...",
      "check a dump without any server, or compare two servers row by row", command_verify},
     {"position", "position --input URL [--as FORM]",

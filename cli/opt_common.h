@@ -61,6 +61,7 @@ enum err_code command_help_words(struct command_context *ctx, struct err *err);
 enum err_code command_dump(struct command_context *ctx, struct err *err);
 enum err_code command_load(struct command_context *ctx, struct err *err);
 enum err_code command_copy(struct command_context *ctx, struct err *err);
+enum err_code command_follow(struct command_context *ctx, struct err *err);
 
 /* A command's line: what --help says of it, and the options it may have. */
 struct command_line {

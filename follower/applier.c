@@ -104,7 +104,7 @@ static void workers_free(struct applier *a)
     for (unsigned i = 0; a->workers && i < a->config.threads; i++) {
         struct apply_worker *w = &a->workers[i];
 
-        worker_disconnect(w);
+        apply_disconnect(w);
         writer_release(&w->writer);
         merge_release(&w->merge);
         strbuf_release(&w->starts);
@@ -309,7 +309,7 @@ static enum err_code worker_work(void *ctx, unsigned number, struct err *err)
         if (rc)
             break;
     }
-    worker_disconnect(w);
+    apply_disconnect(w);
     if (rc)
         applier_fail(a, err);
     conn_thread_end();

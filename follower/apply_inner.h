@@ -123,8 +123,8 @@ void units_done(struct applier *a, struct apply_unit *u);
 void unit_free(struct apply_unit *u);
 
 /* ---- apply_unit.c ---- */
-MUST_CHECK enum err_code worker_connect(struct apply_worker *w, struct err *err);
-void worker_disconnect(struct apply_worker *w);
+MUST_CHECK enum err_code apply_connect(struct apply_worker *w, struct err *err);
+void apply_disconnect(struct apply_worker *w);
 /* Writes the unit, whatever it takes; tries again after retryable errors. */
 MUST_CHECK enum err_code unit_write(struct apply_worker *w, struct apply_unit *u, struct err *err);
 /* Writes down the point, and removes marks [from, below). */

@@ -17,14 +17,14 @@
 #define ER_TXN_TOO_LARGE 8004
 #define ER_MEMORY_QUOTA 8175
 
-enum err_code worker_connect(struct apply_worker *w, struct err *err)
+enum err_code apply_connect(struct apply_worker *w, struct err *err)
 {
     struct applier *a = w->a;
     enum err_code rc;
 
     if (w->conn && conn_usable(w->conn))
         return ERR_OK;
-    worker_disconnect(w);
+    apply_disconnect(w);
     rc = conn_open(a->config.target, CONN_TARGET, "follow", &w->conn, err);
     /* Rows that are not there lock no gaps then, for which units without a common row would wait
      * for each other. */
@@ -33,12 +33,12 @@ enum err_code worker_connect(struct apply_worker *w, struct err *err)
     if (!rc)
         rc = applied_connection(w->conn, &a->state, &w->fence, err);
     if (rc)
-        worker_disconnect(w);
+        apply_disconnect(w);
     w->writer.conn = w->conn;
     return rc;
 }
 
-void worker_disconnect(struct apply_worker *w)
+void apply_disconnect(struct apply_worker *w)
 {
     conn_close(w->conn);
     w->conn = NULL;
@@ -50,7 +50,7 @@ static void worker_undo(struct apply_worker *w)
     struct err ignored = ERR_INIT;
 
     if (w->conn && (!conn_usable(w->conn) || conn_execz(w->conn, "ROLLBACK", &ignored)))
-        worker_disconnect(w);
+        apply_disconnect(w);
 }
 
 void unit_begin(struct apply_worker *w, bool careful)
@@ -149,7 +149,7 @@ static enum err_code unit_once(struct apply_worker *w, const struct apply_unit *
                                struct err *err)
 {
     bool done = false;
-    enum err_code rc = worker_connect(w, err);
+    enum err_code rc = apply_connect(w, err);
 
     writer_reset(&w->writer);
     if (!rc && w->unsure)
@@ -227,7 +227,7 @@ enum err_code unit_write(struct apply_worker *w, struct apply_unit *u, struct er
 static enum err_code point_try(struct apply_worker *w, const struct applied_point *p, uint64_t from,
                                uint64_t below, struct err *err)
 {
-    enum err_code rc = worker_connect(w, err);
+    enum err_code rc = apply_connect(w, err);
 
     if (rc)
         return rc;

@@ -33,12 +33,17 @@ static bool same_place(const struct epoch_record *a, const struct epoch_record *
     return a->log_pos == b->log_pos;
 }
 
-static bool one_position(const struct dump *d)
+bool dump_one_position(const struct dump *d, unsigned from, unsigned to)
 {
-    for (unsigned i = 1; i < d->epoch_count; i++)
-        if (!same_place(&d->epochs[0], &d->epochs[i]))
+    for (unsigned i = from; i >= 1 && i < to && i < d->epoch_count; i++)
+        if (!same_place(&d->epochs[from - 1], &d->epochs[i]))
             return false;
     return true;
+}
+
+static bool one_position(const struct dump *d)
+{
+    return dump_one_position(d, 1, d->epoch_count);
 }
 
 /* Made with --where, --columns or --rows-limit. */

@@ -12,6 +12,10 @@
 
 #include "formats/dump_read.h"
 
+/* Whether the epochs from..to (numbers, from 1) all have the same place in the binlog: then the
+ * rows read in them are of one moment. */
+bool dump_one_position(const struct dump *d, unsigned from, unsigned to);
+
 enum position_form { POSITION_TEXT, POSITION_JSON, POSITION_DM, POSITION_MYSQL, POSITION_MARIADB };
 /* Appends to `out`, ending in a newline. ERR_DUMP_INCOMPLETE, ERR_DUMP_CONSISTENCY: as above. */
 MUST_CHECK enum err_code dump_position(const struct dump *d, enum position_form form,

@@ -135,7 +135,8 @@ static enum err_code check_rows(struct load_run *run, struct load_table *t, stru
     enum err_code rc;
 
     if (run->flavour.vendor == VENDOR_TIDB || t->added_before <= 0 || t->counted ||
-        !run->first) /* others change it meanwhile; the first has looked */
+        run->job.state == JOB_ROWS_DONE || /* the replay may have begun */
+        !run->first)                       /* others change it meanwhile; the first has looked */
         return ERR_OK;
     strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
     strbuf_add_table(&sql, t->db, t->name);
@@ -149,6 +150,38 @@ static enum err_code check_rows(struct load_run *run, struct load_table *t, stru
         return not_same(run, t, t->rows_before, err);
     t->counted = true;
     return ERR_OK;
+}
+
+/* Rows of several moments replace each other: what else the table held would be in between. */
+static enum err_code check_empty(struct load_run *run, const struct load_table *t, struct err *err)
+{
+    const uint64_t ours = t->known && t->added_before > 0 ? (uint64_t)t->added_before : 0;
+    struct strbuf sql = {0};
+    char *count = NULL;
+    bool more;
+    enum err_code rc;
+
+    if (!t->several || t->clear != CLEAR_NONE || t->create || run->config->no_data ||
+        run->config->dry_run || (t->known && (t->origin != TABLE_FOUND || !run->first)) ||
+        run->job.state == JOB_ROWS_DONE)
+        return ERR_OK;
+    strbuf_addstr(&sql, "SELECT COUNT(*) FROM (SELECT 1 FROM ");
+    strbuf_add_table(&sql, t->db, t->name);
+    strbuf_addf(&sql, " LIMIT %llu) found", (unsigned long long)ours + 1);
+    rc = conn_value(run->conn, strbuf_str(&sql), &count, err);
+    strbuf_release(&sql);
+    if (rc)
+        return err_wrap(err, "%s", t->label);
+    more = count && strtoull(count, NULL, 10) > ours;
+    free(count);
+    if (!more)
+        return ERR_OK;
+    return err_set(
+        err, ERR_LOAD_TABLE_EXISTS,
+        "%s holds rows on the target, and the dump's are of several snapshots: they can "
+        "only be put right in a table that was empty; say --if-table-exists truncate, or "
+        "empty it",
+        t->label);
 }
 
 /* What --if-table-exists says of a table that is there. Once the load has begun with a table, it is
@@ -211,7 +244,7 @@ static enum err_code check_existing(struct load_run *run, struct load_table *t, 
         t->create = true;
     if (t->dump->kind == TABLE_VIEW || t->dump->kind == TABLE_SEQUENCE)
         return ERR_OK;
-    if (check_engine(t, engines, err) || check_rows(run, t, err))
+    if (check_engine(t, engines, err) || check_rows(run, t, err) || check_empty(run, t, err))
         return err->code;
     return table_can_hold(t->target, &t->dump->model, err);
 }
@@ -294,7 +327,7 @@ enum err_code target_check(struct load_run *run, struct err *err)
     for (size_t i = 0; !rc && i < run->table_count; i++) {
         struct load_table *t = &run->tables[i];
 
-        if (atomic_load(&t->failed) || (t->later && !t->target))
+        if (atomic_load(&t->failed))
             continue;
         rc = t->target ? check_existing(run, t, engines, err) : check_missing(run, t, err);
         /* made by us, and not as it was told: the others may go on */

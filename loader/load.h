@@ -28,6 +28,11 @@ enum load_foreign_keys {
 };
 /* Asked before tables of the target are emptied or dropped; false: no. */
 typedef bool load_confirm_fn(void *ctx, const char *question);
+/* Applies the source's binlog to the target, whose rows are all there: up to where the dump ends,
+ * or where the source is now. `renames` is route_text; `captured`: the dump holds the binlog
+ * itself. */
+typedef enum err_code load_replay_fn(void *ctx, const char *renames, bool captured,
+                                     struct err *err);
 enum load_path { LOAD_PATH_AUTO, LOAD_PATH_INSERT /* never LOAD DATA LOCAL */ };
 
 struct load_config { /* const once load_run has it; strings are borrowed */
@@ -63,13 +68,16 @@ struct load_config { /* const once load_run has it; strings are borrowed */
     size_t rename_count;
     enum load_convert convert;
     bool spatial_bytes; /* TiDB: spatial columns become LONGBLOB */
-    bool generated_any; /* existing tables may compute generated columns otherwise */
     enum load_object_error object_error;
     enum load_indexes indexes;
     enum load_foreign_keys foreign_keys;
     bool strip_definers;
     bool programs_to_file; /* triggers, routines and events are not created */
     bool analyze;
+    load_replay_fn *replay; /* called before foreign keys are looked at and triggers made, if the
+                               dump's rows are of several moments or it holds the binlog */
+    void *replay_ctx;
+    bool replay_source;       /* `replay` can reach the source */
     load_confirm_fn *confirm; /* NULL: yes */
     void *confirm_ctx;
     struct spool *spool; /* the input is this one's store, written meanwhile: a file is removed when

@@ -40,12 +40,12 @@ struct load_table { /* an object of the dump that the filter lets through */
     char *key;                  /* its name as the target compares names; NULL: not known yet */
     const struct table *target; /* in run->target; NULL: not there */
     bool known;                 /* the state has a row of it from an earlier run */
-    bool create;                /* by this run */
-    enum load_clear clear;      /* by this run, before `create` */
-    atomic_bool failed;         /* it could not be created: its rows are left out */
-    bool later;                 /* a view that may need routines: made after them */
-    bool said;                  /* what changes in its definition */
-    bool looked;                /* at the generated columns of one that was there */
+    bool several;          /* its rows are of several moments: keys may collide until the replay */
+    bool create;           /* by this run */
+    enum load_clear clear; /* by this run, before `create` */
+    atomic_bool failed;    /* it could not be created: its rows are left out */
+    bool said;             /* what changes in its definition */
+    bool looked;           /* at the generated columns of one that was there */
     enum table_origin origin;
     uint64_t target_id;   /* tidb_table_id as the state has it; 0: none */
     uint64_t found_id;    /* tidb_table_id now; 0: none */
@@ -98,6 +98,7 @@ struct load_run {
     bool begun;            /* the first look at what is left is over */
     atomic_bool alone;     /* no other loader may join */
     struct schema *target;
+    bool replay;         /* the binlog is to be applied behind the rows */
     bool fold_names;     /* the target's names do not mind case */
     bool said_databases; /* what changes in their definitions */
     bool eager; /* the spool is full: tables without a key are not waited for in this round */
@@ -135,6 +136,14 @@ static inline size_t row_bytes(const struct row *row)
     for (unsigned i = 0; i < row->count; i++)
         bytes += row->cell[i] ? row->len[i] : 0;
     return bytes;
+}
+
+/* What a row does that meets another one. Where rows are of several moments the later one is not
+ * known to be the right one: the replay puts both right. */
+static inline enum load_on_conflict table_on_conflict(const struct load_run *run,
+                                                      const struct load_table *t)
+{
+    return t->several ? ON_CONFLICT_REPLACE : run->config->on_conflict;
 }
 
 static inline bool load_stopped(struct load_run *run)
@@ -207,8 +216,7 @@ MUST_CHECK enum err_code target_same(struct load_run *run, struct err *err);
 MUST_CHECK enum err_code target_still_there(struct load_run *run, struct err *err);
 
 /* ---- generated.c ---- */
-/* Which generated columns of existing tables are computed otherwise than the dump's:
- * ERR_LOAD_TABLE_SHAPE, or said. */
+/* Says which generated columns of existing tables are computed otherwise than the dump's. */
 MUST_CHECK enum err_code generated_report(struct load_run *run, struct err *err);
 
 /* ---- statements.c ---- */
@@ -246,8 +254,6 @@ MUST_CHECK enum err_code definitions_report(struct load_run *run, bool print, st
 MUST_CHECK enum err_code schema_run(struct load_run *run, struct err *err);
 /* Another loader has made them: reads what there is. */
 MUST_CHECK enum err_code schema_follow(struct load_run *run, struct err *err);
-/* Views that could not be made before the routines. What fails now is left out. */
-MUST_CHECK enum err_code schema_later(struct load_run *run, struct err *err);
 /* As target_read has found it. */
 bool schema_has_database(const struct load_run *run, const char *name);
 /* Whether an error is about the object alone, so that the others may go on. */
@@ -272,8 +278,6 @@ MUST_CHECK enum err_code finish_analyze(struct load_run *run, struct err *err);
 MUST_CHECK enum err_code foreign_keys_check(struct load_run *run, struct err *err);
 
 /* ---- programs.c ---- */
-/* Whether routines of the dump are created on this target, if its database keeps its name. */
-bool programs_created(const struct load_run *run);
 /* Triggers, routines and events: created, or collected in the report with the reason. */
 MUST_CHECK enum err_code programs_run(struct load_run *run, struct err *err);
 

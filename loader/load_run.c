@@ -183,7 +183,7 @@ static enum err_code step_schema_done(struct load_run *run, struct err *err)
 /* A table that others emptied or dropped meanwhile does not hold what its progress says. */
 static enum err_code step_rows_done(struct load_run *run, struct err *err)
 {
-    if (target_same(run, err))
+    if (!(run->replay && run->job.state == JOB_ROWS_DONE) && target_same(run, err))
         return err->code;
     return state_set_job(run->conn, &run->state, JOB_ROWS_DONE, err);
 }
@@ -270,14 +270,22 @@ static enum err_code load_lead_schema(struct load_run *run, struct err *err)
     return load_step(run, step_at_rows, err);
 }
 
+/* The binlog may have changed definitions since the rows were whole: nothing is made anew. */
+static bool load_is_replaying(const struct load_run *run)
+{
+    return run->replay && run->job.state == JOB_ROWS_DONE;
+}
+
 static enum err_code load_schema(struct load_run *run, struct err *err)
 {
     uint64_t start_us = clock_mono_us();
+    bool lead;
     enum err_code rc;
 
     load_alone(run);
-    rc = run->leads ? load_lead_schema(run, err) : load_step(run, schema_follow, err);
-    if (!rc && !run->leads)
+    lead = run->leads && !load_is_replaying(run);
+    rc = lead ? load_lead_schema(run, err) : load_step(run, schema_follow, err);
+    if (!rc && !lead)
         rc = load_step(run, step_at_rows, err);
     if (rc != ERR_LOAD_FENCED)
         share_let_go(run);
@@ -324,9 +332,13 @@ static enum err_code load_finish(struct load_run *run, struct err *err)
     if (foreign_rows(run, err) || load_step(run, step_rows_done, err))
         return err->code;
     fault_point("load.after-rows");
+    if (run->replay && config->replay &&
+        config->replay(config->replay_ctx, route_text(run->route), run->dump->binlog_count > 0,
+                       err))
+        return err_wrap(err, "applying the binlog behind the rows");
     if (config->foreign_keys == FOREIGN_KEYS_CHECK && load_step(run, foreign_keys_check, err))
         return err->code;
-    if (load_step(run, programs_run, err) || load_step(run, schema_later, err))
+    if (load_step(run, programs_run, err))
         return err->code;
     if (config->analyze && load_step(run, finish_analyze, err))
         return err->code;

@@ -2,6 +2,8 @@
  * runs have not finished, and their order. */
 #include "loader/stage.h"
 
+#include "formats/dump_position.h"
+
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
@@ -92,6 +94,30 @@ static void plan_source(struct load_run *run)
         run->source = (struct flavour){.vendor = VENDOR_MYSQL, .version = 80036};
 }
 
+/* Rows of several moments are right only when the binlog between them has been applied. */
+static enum err_code plan_replay(struct load_run *run, struct err *err)
+{
+    const struct load_config *config = run->config;
+    const struct load_table *several = NULL;
+
+    for (size_t i = 0; !several && i < run->table_count; i++)
+        several = run->tables[i].several ? &run->tables[i] : NULL;
+    run->replay = !config->no_data && (several || run->dump->binlog_count > 0);
+    if (!several || config->no_data || config->dry_run || config->convert == CONVERT_REPORT)
+        return ERR_OK;
+    if (config->check_conflicts)
+        return err_set(err, ERR_USAGE,
+                       "%s was read in several snapshots: what its rows would collide with is not "
+                       "known before the binlog between them has been applied",
+                       several->label);
+    if (run->dump->binlog_count == 0 && !config->replay_source)
+        return err_set(err, ERR_USAGE,
+                       "%s was read in several snapshots, and the dump does not hold the binlog "
+                       "between them: name the server that was dumped with --source",
+                       several->label);
+    return ERR_OK;
+}
+
 enum err_code plan_tables(struct load_run *run, struct err *err)
 {
     const struct load_config *config = run->config;
@@ -116,6 +142,7 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
         if (!plan_wants(run, t))
             continue;
         lt->dump = t;
+        lt->several = t->from && !dump_one_position(run->dump, t->from, t->to);
         route_table(run->route, t->db, t->name, &lt->db, &lt->name);
         strbuf_reset(&label);
         strbuf_add_name(&label, lt->db, lt->name);
@@ -128,6 +155,8 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
         return err_set(err, ERR_DUMP_NO_TABLES, "none of the dump's %zu tables matches the filter",
                        run->dump->table_count);
     if (run->table_count > 0 && !route_is_empty(run->route) && plan_names_differ(run, err))
+        return err->code;
+    if (plan_replay(run, err))
         return err->code;
     return foreign_plan(run, err);
 }

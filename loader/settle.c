@@ -85,7 +85,7 @@ static bool settle_too_many(const struct settle *s)
 {
     const struct load_run *run = s->w->run;
 
-    return run->config->max_conflicts > 0 && s->collision_count > 0 &&
+    return run->config->max_conflicts > 0 && s->collision_count > 0 && !s->w->table->several &&
            atomic_load(&run->conflicts) + s->collision_count > run->config->max_conflicts;
 }
 
@@ -99,7 +99,7 @@ static bool settle_must_stop(const struct settle *s)
         return false;
     if (config->check_conflicts)
         return settle_too_many(s);
-    return config->on_conflict == ON_CONFLICT_ERROR || settle_too_many(s);
+    return table_on_conflict(s->w->run, s->w->table) == ON_CONFLICT_ERROR || settle_too_many(s);
 }
 
 /* Nothing of the batch is written; what was found is put on record by itself, fenced, so that a
@@ -181,7 +181,8 @@ static enum err_code settle_commit(struct settle *s, struct err *err)
     fault_point("load.after-load");
     if (!conn_execz(w->conn, "COMMIT", err)) {
         fault_point("load.after-commit");
-        atomic_fetch_add(&w->run->conflicts, s->collision_count);
+        if (!w->table->several)
+            atomic_fetch_add(&w->run->conflicts, s->collision_count);
         report_take(w->run, &w->refusals);
         return ERR_OK;
     }

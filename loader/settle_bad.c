@@ -35,7 +35,7 @@ static enum err_code bad_duplicate(struct settle *s, unsigned row, const struct 
     if (!s->plan->odd_key)
         return err_set(err, ERR_SERVER_BUSY, "%s: others write the same rows: %s", t->label,
                        why->msg);
-    if (s->w->run->config->on_conflict == ON_CONFLICT_REPLACE &&
+    if (table_on_conflict(s->w->run, s->w->table) == ON_CONFLICT_REPLACE &&
         !s->w->run->config->check_conflicts)
         return err_set(err, ERR_LOAD_CONFLICT,
                        "%s: row %llu of '%s' collides by a key over an expression, a generated "

@@ -189,7 +189,8 @@ static enum err_code number_row(void *ctx, const struct row *row, struct err *er
 static enum err_code find_hits(struct settle *s, const struct stage_key *key, struct err *err)
 {
     const struct load_run *run = s->w->run;
-    bool lock = run->config->on_conflict == ON_CONFLICT_REPLACE && !run->config->check_conflicts &&
+    bool lock = table_on_conflict(run, s->w->table) == ON_CONFLICT_REPLACE &&
+                !run->config->check_conflicts &&
                 !(run->flavour.vendor == VENDOR_TIDB && settle_may_load(s));
     struct stage_join join = {.key = key, .numbers_only = lock, .whole = s->whole};
     struct strbuf list = {0}, taken = {0};
@@ -315,7 +316,8 @@ static void decide_replace(struct settle *s, size_t from)
 static void decide_row(struct settle *s, unsigned row)
 {
     const struct load_config *config = s->w->run->config;
-    const bool replace = config->on_conflict == ON_CONFLICT_REPLACE && !config->check_conflicts;
+    const bool replace = table_on_conflict(s->w->run, s->w->table) == ON_CONFLICT_REPLACE &&
+                         !config->check_conflicts;
     size_t from = s->collision_count;
     bool same = false;
 

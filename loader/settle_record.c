@@ -254,7 +254,8 @@ static enum finding_done recording_done(const struct recording *g, bool bad)
         return FINDING_CHECKED;
     if (bad)
         return FINDING_SKIPPED;
-    return config->on_conflict == ON_CONFLICT_REPLACE ? FINDING_REPLACED : FINDING_IGNORED;
+    return table_on_conflict(g->s->w->run, g->s->w->table) == ON_CONFLICT_REPLACE ? FINDING_REPLACED
+                                                                                  : FINDING_IGNORED;
 }
 
 static struct finding recording_start(const struct recording *g, unsigned row)
@@ -328,12 +329,13 @@ static enum err_code recording_all(struct recording *g, struct err *err)
 {
     const struct settle *s = g->s;
     /* What stops the load is said first. */
-    const bool bad_first = s->w->run->config->on_conflict != ON_CONFLICT_ERROR;
+    const bool bad_first = table_on_conflict(s->w->run, s->w->table) != ON_CONFLICT_ERROR;
 
     for (size_t i = 0; bad_first && i < s->bad_count; i++)
         if (finding_bad(g, &s->bad[i], err))
             return err->code;
-    for (size_t i = 0; i < s->collision_count; i++)
+    /* Where rows are of several moments the replay decides: nothing is lost. */
+    for (size_t i = 0; !s->w->table->several && i < s->collision_count; i++)
         if (s->collisions[i].holder.kind != HOLDER_UNKNOWN &&
             finding_collision(g, &s->collisions[i], err))
             return err->code;

@@ -171,6 +171,34 @@ bool gtid_set_contains(const struct gtid_set *set, const struct gtid *gtid)
     return false;
 }
 
+/* Whether one interval of `m` holds all of `i`. */
+static bool member_covers(const struct member *m, const struct interval *i)
+{
+    for (size_t k = 0; k < m->count; k++)
+        if (m->intervals[k].first <= i->first && i->end <= m->intervals[k].end)
+            return true;
+    return false;
+}
+
+bool gtid_set_covers(const struct gtid_set *set, const struct gtid_set *of)
+{
+    for (size_t i = 0; i < of->count; i++) {
+        const struct member *wanted = &of->members[i];
+        bool found = false;
+        const size_t at = member_find(set, &wanted->id, &found);
+
+        if (!found)
+            return false;
+        if (set->kind == GTID_MARIADB &&
+            wanted->intervals[0].end > set->members[at].intervals[0].end)
+            return false;
+        for (size_t k = 0; set->kind == GTID_MYSQL && k < wanted->count; k++)
+            if (!member_covers(&set->members[at], &wanted->intervals[k]))
+                return false;
+    }
+    return true;
+}
+
 static void uuid_text(const uint8_t *uuid, struct strbuf *out)
 {
     static const unsigned parts[] = {4, 2, 2, 2, 6};

@@ -40,6 +40,8 @@ void gtid_set_add_range(struct gtid_set *set, const struct gtid *gtid, uint64_t 
                         uint64_t last);
 /* MariaDB: whether the domain's position is at or behind the gtid's number. */
 bool gtid_set_contains(const struct gtid_set *set, const struct gtid *gtid);
+/* Whether all of `of`, a set of the same kind, is in the set. */
+bool gtid_set_covers(const struct gtid_set *set, const struct gtid_set *of);
 bool gtid_set_empty(const struct gtid_set *set);
 /* Whether any member has a tag: servers before MySQL 8.3 do not know such sets. */
 bool gtid_set_tagged(const struct gtid_set *set);

@@ -150,6 +150,37 @@ enum err_code route_new(const char *const *rules, size_t count, struct route **o
     return ERR_OK;
 }
 
+/* Behind the rule that begins at `text`: at ", ", which no name outside of quotes can hold. */
+static const char *rule_end(const char *text)
+{
+    bool quoted = false;
+
+    for (; *text && (quoted || *text != ','); text++)
+        quoted = quoted != (*text == '`');
+    return text;
+}
+
+enum err_code route_of_text(const char *text, struct route **out, struct err *err)
+{
+    char **rules = NULL;
+    size_t count = 0;
+    enum err_code rc;
+
+    while (*text) {
+        const char *end = rule_end(text);
+
+        rules = xreallocarray(rules, count + 1, sizeof *rules);
+        rules[count++] = xstrndup(text, (size_t)(end - text));
+        text = *end ? end + 1 : end;
+        text += strspn(text, " ");
+    }
+    rc = route_new((const char *const *)rules, count, out, err);
+    for (size_t i = 0; i < count; i++)
+        free(rules[i]);
+    free(rules);
+    return rc;
+}
+
 void route_free(struct route *r)
 {
     if (!r)

@@ -15,6 +15,8 @@ struct route;
 /* ERR_USAGE: a rule that is none, two for the same name, a system schema as the target. */
 MUST_CHECK enum err_code route_new(const char *const *rules, size_t count, struct route **,
                                    struct err *err);
+/* From what route_text gave. */
+MUST_CHECK enum err_code route_of_text(const char *text, struct route **, struct err *err);
 void route_free(struct route *r);
 bool route_is_empty(const struct route *r);
 /* The names on the target; borrowed from the route, or from the arguments. */

@@ -31,7 +31,7 @@ def test_fault_points(t):
     used = set()
     for path in glob.glob(os.path.join(ferry.ROOT, "*", "*.c")) + glob.glob(os.path.join(ferry.ROOT, "common", "*", "*.c")):
         used |= set(re.findall(r'fault_point\("([^"]+)"\)', read(path)))
-    listed = set(re.findall(r"`((?:dump|load|manifest|store)\.[a-z.-]+)`", read("docs", "contributing.md")))
+    listed = set(re.findall(r"`((?:dump|load|manifest|store|follow)\.[a-z.-]+)`", read("docs", "contributing.md")))
     assert used == listed, "not listed: %s; not there: %s" % (sorted(used - listed), sorted(listed - used))
 
 
@@ -39,7 +39,7 @@ def test_fault_points(t):
 def test_help(t):
     """Each command prints its options, and every option of the README's examples is one of them."""
     words = {}
-    for command in ("check", "dump", "load", "copy", "verify", "position", "status", "conflicts"):
+    for command in ("check", "dump", "load", "follow", "copy", "verify", "position", "status", "conflicts"):
         words[command] = ferry.run(command, "--help").must(0, "usage: ferry " + command).out
     for line in re.findall(r"^ferry [^\n]*(?:\\\n[^\n]*)*", read("README.md"), re.M):
         command = line.split()[1]

@@ -1,0 +1,203 @@
+/* ferry follow: options -> follow_config -> follow_run -> where the target is now. */
+#include "cli/opt_common.h"
+#include "cli/replay.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECONNECT_US ((uint64_t)600 * 1000000)
+
+struct follow_opts {
+    const char *source, *target, *source_password, *target_password, *defaults_file;
+    const char *input, *until, *meta_schema;
+    unsigned threads, server_id;
+    uint64_t reconnect_us;
+    int ddl, cascades;
+    bool accept_conflicts;
+};
+
+static const char *const ddl_words[] = {"apply", "stop", NULL};
+static const char *const cascades_words[] = {"refuse", "none", NULL};
+
+#define FIELD(f) offsetof(struct follow_opts, f)
+static const struct opt follow_opts_table[] = {
+    {"source", 0, OPT_STRING, FIELD(source), "URL",
+     "the server whose binlog is followed: mysql://user@host:port/?ssl-mode=...", NULL, 0, 0,
+     false},
+    {"target", 0, OPT_STRING, FIELD(target), "URL", "the server that holds the load", NULL, 0, 0,
+     false},
+    {"input", 'i', OPT_STRING, FIELD(input), "URL",
+     "the dump that was loaded: wanted by the first run alone", NULL, 0, 0, false},
+    {"until", 0, OPT_STRING, FIELD(until), "FILE:POS|GTIDSET|TIME|caught-up",
+     "stop at the first transaction's end at or behind a position, when all of a GTID set is "
+     "applied, before what the source committed after '2026-11-23 10:00:00' (UTC), or at the end "
+     "of the binlog (go on until interrupted)",
+     NULL, 0, 0, false},
+    {"threads", 't', OPT_UINT, FIELD(threads), "N", "threads that write, one connection each (16)",
+     NULL, 1, 256, false},
+    {"server-id", 0, OPT_UINT, FIELD(server_id), "N",
+     "as which replica the source knows this process (a random one that is free)", NULL, 1, 0,
+     false},
+    {"ddl", 0, OPT_ENUM, FIELD(ddl), "apply|stop",
+     "when the source changes a definition: do the same on the target where that can be done "
+     "exactly, else stop; or always stop (apply)",
+     ddl_words, 0, 0, false},
+    {"accept-conflicts", 0, OPT_BOOL, FIELD(accept_conflicts), NULL,
+     "follow though the load has left rows of the dump out", NULL, 0, 0, false},
+    {"cascades", 0, OPT_ENUM, FIELD(cascades), "refuse|none",
+     "tables whose foreign keys change rows without a trace in the binlog: refuse them, or say "
+     "that no such change happens (refuse)",
+     cascades_words, 0, 0, false},
+    {"reconnect-timeout", 0, OPT_DURATION, FIELD(reconnect_us), "TIME",
+     "how long a source that is away is tried again (10m)", NULL, 0, 0, false},
+    {"meta-schema", 0, OPT_STRING, FIELD(meta_schema), "NAME",
+     "database on the target that keeps the load's progress (ferry_meta)", NULL, 0, 0, false},
+    {"source-password", 0, OPT_STRING, FIELD(source_password), "WORD",
+     "the source's; only in the environment or the config file", NULL, 0, 0, true},
+    {"target-password", 0, OPT_STRING, FIELD(target_password), "WORD",
+     "the target's; only in the environment or the config file", NULL, 0, 0, true},
+    {"defaults-file", 0, OPT_STRING, FIELD(defaults_file), "FILE",
+     "the mysql client's option file; groups [source], [target], [client]", NULL, 0, 0, false},
+    {.kind = OPT_END}};
+#undef FIELD
+
+/* Days from 1970-01-01 to a day of the Gregorian calendar (years counted from March). */
+static int64_t days_of(int64_t year, int month, int day)
+{
+    const int64_t y = month > 2 ? year : year - 1;
+    const int64_t m = month > 2 ? month - 3 : month + 9;
+
+    return y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
+}
+
+/* "2026-11-23 10:00:00" or with a T and a Z: seconds, UTC. */
+static bool until_time(const char *text, int64_t *out)
+{
+    int year, month, day, hour, minute, second;
+    int used = 0;
+    char between;
+
+    if (sscanf(text, "%4d-%2d-%2d%c%2d:%2d:%2d%n", &year, &month, &day, &between, &hour, &minute,
+               &second, &used) != 7 ||
+        (between != ' ' && between != 'T') || (text[used] && strcmp(text + used, "Z") != 0))
+        return false;
+    *out = ((days_of(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
+    return true;
+}
+
+/* NAME:DIGITS, where NAME is no UUID's part: *file is the caller's. */
+static bool until_position(const char *text, char **file, uint64_t *offset)
+{
+    const char *colon = strrchr(text, ':');
+    char *end;
+
+    if (!colon || !isdigit((unsigned char)colon[1]) || !strchr(text, '.') || strchr(text, ','))
+        return false;
+    *offset = strtoull(colon + 1, &end, 10);
+    if (*end)
+        return false;
+    *file = strndup(text, (size_t)(colon - text));
+    return *file != NULL;
+}
+
+static enum err_code until_parse(const char *text, struct follow_until *u, char **file,
+                                 struct err *err)
+{
+    *u = (struct follow_until){.kind = FOLLOW_ON};
+    if (!text)
+        return ERR_OK;
+    if (strcmp(text, "caught-up") == 0) {
+        u->kind = FOLLOW_CAUGHT_UP;
+    } else if (until_time(text, &u->time)) {
+        u->kind = FOLLOW_TIME;
+    } else if (until_position(text, file, &u->offset)) {
+        u->kind = FOLLOW_POSITION;
+        u->file = *file;
+    } else if (strpbrk(text, ":-") && isxdigit((unsigned char)*text)) {
+        u->kind = FOLLOW_GTIDS;
+        u->gtids = text;
+    } else {
+        return err_set(err, ERR_USAGE,
+                       "--until '%s' is neither FILE:POS, a GTID set, 'YYYY-MM-DD HH:MM:SS' nor "
+                       "caught-up",
+                       text);
+    }
+    return ERR_OK;
+}
+
+static enum err_code follow_servers(const struct follow_opts *o, struct server_url *source,
+                                    struct server_url *target, struct err *err)
+{
+    const struct server_opts s = {
+        .url = o->source, .password = o->source_password, .defaults_file = o->defaults_file};
+    const struct server_opts t = {
+        .url = o->target, .password = o->target_password, .defaults_file = o->defaults_file};
+    const enum err_code rc = server_opts_resolve(&s, "source", source, err);
+
+    return rc ? rc : server_opts_resolve(&t, "target", target, err);
+}
+
+static enum err_code follow_with(const struct follow_opts *o, const struct general_opts *general,
+                                 const struct command_context *ctx, struct err *err)
+{
+    struct progress progress = {.stage = "follow"};
+    struct progress_printer *printer = NULL;
+    struct follow_report report = {0};
+    struct server_url source = {0};
+    struct server_url target = {0};
+    struct follow_config config = {.source = &source,
+                                   .target = &target,
+                                   .meta_schema = o->meta_schema,
+                                   .threads = o->threads,
+                                   .server_id = o->server_id,
+                                   .ddl = (enum follow_ddl_policy)o->ddl,
+                                   .accept_conflicts = o->accept_conflicts,
+                                   .any_cascades = o->cascades == 1,
+                                   .reconnect_us = o->reconnect_us};
+    char *file = NULL;
+    enum err_code rc;
+
+    rc = until_parse(o->until, &config.until, &file, err);
+    if (!rc)
+        rc = follow_servers(o, &source, &target, err);
+    if (!rc && o->input)
+        rc = store_open(o->input, false, &config.input, err);
+    if (!rc)
+        rc = progress_start(&printer, &progress, general_opts_progress(general), err);
+    if (!rc) {
+        rc = follow_run(&config, &progress, ctx->cancel, &report, err);
+        progress_stop(printer);
+        if (!general->quiet)
+            replay_print(&report);
+    }
+    follow_report_release(&report);
+    store_free(config.input);
+    server_url_release(&source);
+    server_url_release(&target);
+    free(file);
+    return rc;
+}
+
+enum err_code command_follow(struct command_context *ctx, struct err *err)
+{
+    struct follow_opts opts = {.threads = 16, .reconnect_us = RECONNECT_US};
+    struct general_opts general = {0};
+    const struct opt_table tables[] = {{"Follow", follow_opts_table, &opts},
+                                       {"General", general_opts_table, &general}};
+    const struct command_line line = {
+        "follow --source URL --target URL [--input URL] [OPTION]...",
+        "Applies the source's binlog to a target that holds a load of its dump: each\n"
+        "transaction exactly once, from where the dump was made. The same command said\n"
+        "again goes on where it stopped.\n",
+        tables, 2, &general};
+    struct opt_set *set = NULL;
+    enum err_code rc = command_start(&line, ctx, &set, NULL, err);
+
+    if (!rc && !general.help)
+        rc = follow_with(&opts, &general, ctx, err);
+    opt_set_free(set);
+    return rc;
+}

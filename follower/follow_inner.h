@@ -1,0 +1,117 @@
+/* follower/follow_inner.h: what the files of follow_run share. The essay is in follow_run.c. */
+#ifndef FERRY_FOLLOWER_FOLLOW_INNER_H
+#define FERRY_FOLLOWER_FOLLOW_INNER_H
+
+#include "common/mysql/binlog_stream.h"
+#include "common/mysql/conn.h"
+#include "common/mysql/filter.h"
+#include "common/mysql/route.h"
+#include "common/target/follow_state.h"
+#include "follower/applier.h"
+#include "follower/definition.h"
+#include "follower/follow.h"
+#include "follower/place.h"
+#include "formats/binlog_reader.h"
+#include "formats/dump_read.h"
+#include "formats/segments.h"
+
+#include <limits.h>
+
+#define TABLE_UNKNOWN UINT_MAX /* follow_table.id: not given to the applier yet */
+
+struct follow_table {
+    char *db, *name;               /* on the source */
+    char *to_db, *to_name;         /* on the target */
+    unsigned from, to;             /* epochs; 0: exact from where it was made */
+    bool left_out;                 /* the target does not hold its rows */
+    struct definition *definition; /* on the source, where the reader is; NULL: left out */
+    unsigned id;                   /* the applier's, or TABLE_UNKNOWN */
+};
+
+struct epoch_window { /* by epoch number - 1 */
+    struct place from, to;
+    bool open, exact; /* where the transaction at hand is: behind `from`, behind `to` */
+};
+
+struct follow_run {
+    const struct follow_config *config;
+    struct progress *progress;
+    const struct cancel *cancel; /* the user's */
+    struct follow_report *report;
+
+    struct conn *conn; /* to the target: state, DDL, and the lock that keeps a second one out */
+    struct flavour flavour;
+    struct state state;
+    struct follow_origin origin;
+    struct flavour source;
+    enum gtid_kind kind; /* of the source */
+    struct dump *dump;   /* NULL: not needed */
+    struct route *route;
+    struct filter **filters; /* all must let a table through; NULL: one cannot be read any more */
+    size_t filter_count;
+    struct epoch_window *epochs;
+    unsigned epoch_count;
+    bool windows_past; /* all tables are exact */
+    bool by_gtid;      /* the server is not the one that was dumped: offsets say nothing */
+
+    struct follow_table **tables; /* by db and name */
+    size_t table_count, table_cap;
+    struct schema *target; /* tables of the target's databases */
+
+    struct applier *applier;
+    struct cancel apply_cancel; /* set some seconds after the user's: what was begun is ended */
+    struct conn *source_conn;   /* NULL: segments */
+    struct charset_maps *maps;
+    struct binlog_reader *reader;
+    struct gtid_set *until_gtids; /* NULL: that is not asked for */
+
+    /* The transaction at hand. */
+    char *txn_file;
+    uint64_t txn_start;
+    bool txn_open;
+    bool txn_applied; /* an earlier run has */
+    bool ended;
+    bool txn_rows;    /* rows of it have come */
+    bool ddl_pending; /* its DDL is done on the target, and is to be recorded */
+    uint64_t beat_us; /* when the state was last told */
+};
+
+/* ---- follow_tables.c ---- */
+/* NULL: none. */
+struct follow_table *tables_find(const struct follow_run *run, const char *db, const char *name);
+/* Adds it, or gives the one that is there; names are copied, the target's by the route. */
+struct follow_table *tables_add(struct follow_run *run, const char *db, const char *name);
+void tables_remove(struct follow_run *run, struct follow_table *t);
+void tables_free(struct follow_run *run);
+/* Whether a table of this name is to be followed, by the filters. ERR_USAGE: they cannot be read
+ * any more. */
+MUST_CHECK enum err_code tables_wanted(const struct follow_run *run, const char *db,
+                                       const char *name, bool *wanted, struct err *err);
+/* Reads the target's tables anew. */
+MUST_CHECK enum err_code tables_read_target(struct follow_run *run, struct err *err);
+/* Gives the table to the applier unless it has it. */
+MUST_CHECK enum err_code tables_register(struct follow_run *run, struct follow_table *t,
+                                         struct err *err);
+/* binlog_find_fn over a follow_run. */
+MUST_CHECK enum err_code tables_definition(void *run, const char *db, const char *name,
+                                           const struct table **def, struct err *err);
+void table_row(const struct follow_table *t, struct strbuf *definition, struct follow_row *row);
+
+/* ---- follow_start.c ---- */
+/* Finds the load, looks whether it may be followed, and reads or makes the follower's state. */
+MUST_CHECK enum err_code start_state(struct follow_run *run, struct err *err);
+/* Whether the source is the one that was dumped, and has its cascades in the binlog. */
+MUST_CHECK enum err_code start_source(struct follow_run *run, const struct applier_position *at,
+                                      struct err *err);
+
+/* ---- follow_cascade.c ---- */
+/* ERR_FOLLOW_CASCADE names a followed table whose foreign keys change rows that the binlog does not
+ * show. From the dump's definitions. */
+MUST_CHECK enum err_code cascades_check(struct follow_run *run, struct err *err);
+
+/* ---- follow_ddl.c ---- */
+/* A statement between two transactions, or within one (which is none of rows then). */
+MUST_CHECK enum err_code ddl_statement(struct follow_run *run, const struct binlog_item *item,
+                                       struct err *err);
+
+#endif
