@@ -107,7 +107,7 @@ unit: $(TESTS) $(TOOLS)
 
 ifndef FAULTS
 build/faults/ferry: FORCE
-	+$(MAKE) FAULTS=1 $@
+	+$(MAKE) FAULTS=1 $@ build/faults/tools/apply_binlog
 endif
 
 # The packages come first, then a second make that finds them.
