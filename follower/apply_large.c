@@ -7,7 +7,8 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 
-#define PART_CHANGES 20000
+#define PART_CHANGES 5000
+#define BLOCK_BYTES ((size_t)256 << 10)
 #define PART_BYTES ((uint64_t)8 << 20)
 
 static bool part_is_of(const struct applied_part *p, const struct apply_unit *u)
@@ -24,7 +25,7 @@ static enum err_code large_seek(struct apply_worker *w, const struct apply_unit 
     while (w->done < done) {
         size_t at = 0;
 
-        if (spill_read(u->spill, w->done_at, w->a->config.batch_bytes, &w->block, err))
+        if (spill_read(u->spill, w->done_at, BLOCK_BYTES, &w->block, err))
             return err->code;
         if (w->block.len == 0)
             return err_set(err, ERR_LOAD_STATE,
@@ -110,7 +111,7 @@ enum err_code large_try(struct apply_worker *w, const struct apply_unit *u, bool
     done = w->done;
     unit_begin(w, careful);
     while (!rc) {
-        rc = spill_read(u->spill, at, a->config.batch_bytes, &w->block, err);
+        rc = spill_read(u->spill, at, BLOCK_BYTES, &w->block, err);
         if (rc || w->block.len == 0)
             break;
         w->careful_from = at;

@@ -2,11 +2,11 @@
 
 import os
 import signal
-import threading
 
 import apply
 import binlog
 import compare
+import data
 import ferry
 from case import quick
 
@@ -80,21 +80,23 @@ def test_killed_everywhere_tidb(t):
     killed_everywhere(t, "tidb")
 
 
-def writes(target):
-    """Whether an applier has a connection that writes."""
+def writers(target):
+    """How many of an applier's connections have begun to write."""
     if not target.run("SELECT 1 FROM information_schema.tables WHERE table_schema='ferry_meta' AND table_name='applied_fence'"):
-        return False
-    return target.value("SELECT COUNT(*) FROM ferry_meta.applied_fence WHERE conn<>0") > 0
+        return 0
+    return target.value("SELECT COUNT(*) FROM ferry_meta.applied_fence WHERE conn<>0")
 
 
 def zombie(t, target_kind):
-    """A process stands still before a COMMIT; another one takes over and goes on; then the first one wakes up."""
+    """A process stands still before each COMMIT; another one takes over and goes on; then the first one wakes up. The rows without
+    a key are in its third transaction, which shares nothing with the other process's first one but the fence."""
     db = "ap_zombie"
     source, target, at = begin(t, "mariadb", target_kind, db)
-    source.run("INSERT INTO `%s`.keyless VALUES (1,'a',0.5),(1,'a',0.5)" % db, "INSERT INTO `%s`.plain VALUES (1,1,'x')" % db)
-    first = apply.start(source, target, at, "--filter", db + ".*", "--threads", 2, faults=True,
+    source.run("INSERT INTO `%s`.plain VALUES (1,1,'x')" % db, "INSERT INTO `%s`.plain VALUES (2,1,'x')" % db,
+               "INSERT INTO `%s`.keyless VALUES (1,'a',0.5),(1,'a',0.5)" % db)
+    first = apply.start(source, target, at, "--filter", db + ".*", "--threads", 3, "--batch-rows", 1, faults=True,
                         env={"FERRY_FAULT_PAUSE": "follow.before-commit:5"})
-    ferry.wait_until(lambda: writes(target), 60, "a connection that writes")
+    ferry.wait_until(lambda: writers(target) == 3, 60, "three connections that write")
     os.kill(first.pid, signal.SIGSTOP)
     apply.run(source, target, None, "--filter", db + ".*").must()
     same(source, target, db)
@@ -119,7 +121,7 @@ def lost_connections(t, target_kind):
     source, target, at = begin(t, "mariadb", target_kind, db)
     apply.changes(source, db, t.random, 250)
     process = apply.start(source, target, at, "--filter", db + ".*", "--batch-rows", 5, "--threads", 4)
-    ferry.wait_until(lambda: writes(target) or process.poll() is not None, 60, "a connection that writes")
+    ferry.wait_until(lambda: writers(target) or process.poll() is not None, 60, "a connection that writes")
     killer = target.connect()
     killed = 0
     with killer.cursor() as cursor:
@@ -182,3 +184,98 @@ def test_drift_mysql(t):
 
 def test_drift_tidb(t):
     drifts(t, "tidb")
+
+
+def large(t, target_kind):
+    """One transaction above --spill-bytes: from a file, whole or, above --atomic-bytes, in parts, and killed between two of them."""
+    db = "ap_large"
+    source, target, at = begin(t, "mariadb", target_kind, db)
+    source.run("USE `%s`" % db, "INSERT INTO plain SELECT seq, seq % 7, REPEAT('x', 30) FROM seq_1_to_8000")
+    source.run("USE `%s`" % db, "BEGIN", "UPDATE plain SET n=n+1 WHERE id%2=0", "DELETE FROM plain WHERE id%3=0",
+               "INSERT INTO keyless VALUES (1,'a',0.5),(1,'a',0.5)", "INSERT INTO plain SELECT seq, 1, 'y' FROM seq_8001_to_16000",
+               "COMMIT")
+    options = ["--filter", db + ".*", "--spill-bytes", 100000, "--threads", 2]
+    cut = options + ["--atomic-bytes", 100000]
+    for number in (1, 2):
+        done = apply.run(source, target, at, *cut, faults=True, env={"FERRY_FAULT": "follow.part:%d" % number})
+        assert done.status == -signal.SIGKILL, (done.status, done.report, done.err)
+        assert target.value("SELECT done FROM ferry_meta.applied_part") > 0
+    done = apply.run(source, target, None, *cut).must()
+    assert done.report["cut"] >= 1, done.report
+    assert target.run("SELECT * FROM ferry_meta.applied_part") == ()
+    same(source, target, db)
+    source.run("UPDATE `%s`.plain SET n=n+1" % db)
+    done = apply.run(source, target, None, *options, faults=True, env={"FERRY_FAULT": "follow.before-commit"})
+    assert done.status == -signal.SIGKILL and target.value("SELECT COUNT(*) FROM `%s`.plain WHERE n>8" % db) == 0, done.report
+    done = apply.run(source, target, None, *options).must()
+    assert done.report["cut"] == 0 and done.report["written"] == 1, done.report
+    same(source, target, db)
+    source.run("DELETE FROM `%s`.plain WHERE id>20" % db)
+    target.run("DELETE FROM `%s`.plain WHERE id=10000" % db)
+    done = apply.run(source, target, None, *options).must(3)
+    assert "plain (id=10000)" in done.err, done.err
+
+
+def test_large_mysql(t):
+    large(t, "mysql")
+
+
+def test_large_tidb(t):
+    large(t, "tidb")
+
+
+def test_twice_is_once(t):
+    """Idempotent: from a state that is later than the start, and twice."""
+    db = "ap_twice"
+    source, target, at = begin(t, "mysql", "mariadb", db, keyless=False)
+    apply.changes(source, db, t.random, 150, keyless=False)
+    middle = binlog.position(source)
+    apply.run(source, target, at, "--filter", db + ".*").must()
+    apply.changes(source, db, t.random, 100, keyless=False)
+    for job in (2, 3):
+        apply.run(source, target, at, "--filter", db + ".*", "--idempotent", "--batch-rows", 30, "--job", job).must()
+        same(source, target, db)
+    done = apply.run(source, target, middle, "--filter", db + ".*", "--job", 4)
+    assert done.report["error"] == "FERRY-FOLLOW-DRIFT", done.report  # exactly, it cannot be said twice
+
+
+def every_type(t, source_kind, target_kind):
+    """All types, with a key and without: written, changed and found again as they are."""
+    db = "ap_types"
+    source, target = t.server(source_kind), t.server(target_kind)
+    t.database(source, db, options="CHARACTER SET utf8mb4")
+    t.gone_after(target, db)
+    names = data.make_every_type(source, db, target_kind != source_kind)
+    for name in list(names):
+        source.run("CREATE TABLE `%s`.`%s_bare` LIKE `%s`.`%s`" % (db, name, db, name),
+                   "ALTER TABLE `%s`.`%s_bare` MODIFY id int NOT NULL, DROP PRIMARY KEY" % (db, name))
+        names.append(name + "_bare")
+    at = binlog.position(source)
+    output = t.path("dump")
+    empty = {name: source.run("RENAME TABLE `%s`.`%s` TO `%s`.`was_%s`" % (db, name, db, name),
+                              "CREATE TABLE `%s`.`%s` LIKE `%s`.`was_%s`" % (db, name, db, name)) for name in names}
+    assert len(empty) == len(names)
+    ferry.dump(source, output, "-f", db + ".*", "-f", "!*.was_*").must()
+    ferry.load(target, output).must()
+    at = binlog.position(source)
+    for name in names:
+        source.run("SET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'", "INSERT INTO `%s`.`%s` SELECT * FROM `%s`.`was_%s`" % (
+            db, name, db, name.replace("_bare", "")))
+    options = ["--filter", db + ".*", "--filter", "!*.was_*"]
+    apply.run(source, target, at, *options, "--job", 99).must()
+    for name in names:
+        compare.same_table(source, target, db, name)
+    for name in names:
+        source.run("SET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'", "UPDATE `%s`.`%s` SET id=id+1000 ORDER BY id DESC" % (db, name),
+                   "DELETE FROM `%s`.`%s` WHERE id%%3=0" % (db, name))
+    apply.run(source, target, None, *options, "--job", 99).must()
+    for name in names:
+        compare.same_table(source, target, db, name)
+
+
+def test_every_type_mariadb_tidb(t):
+    every_type(t, "mariadb", "tidb")
+
+
+def test_every_type_mysql_tidb(t):
+    every_type(t, "mysql", "tidb")

@@ -1,7 +1,7 @@
 /* Applies a server's binlog to another server with follower/applier.h: for tests and measurements.
  *
  * apply_binlog SOURCE TARGET --file NAME --offset N [--gtids SET] [--job N] [--threads N]
- *     [--filter PATTERN] [--idempotent] [--batch-rows N] [--spill-bytes N] [--atomic-bytes N]
+ *     --filter PATTERN... [--idempotent] [--batch-rows N] [--spill-bytes N] [--atomic-bytes N]
  *     [--memory-bytes N] [--retry SECONDS] [--follow SECONDS]
  *
  * Ends at the binlog's end, or after SECONDS. One JSON object is printed at the end; after an error
@@ -23,7 +23,8 @@
 #define TABLES_MAX 1024
 
 struct program {
-    const char *source_url, *target_url, *file, *gtids, *filter_text;
+    const char *source_url, *target_url, *file, *gtids, *patterns[8];
+    size_t pattern_count;
     uint64_t offset, job, follow, server_id;
     enum applier_mode mode;
     struct applier_config config;
@@ -52,7 +53,7 @@ static bool option(struct program *p, const char *name, const char *value)
     else if (strcmp(name, "--gtids") == 0)
         p->gtids = value;
     else if (strcmp(name, "--filter") == 0)
-        p->filter_text = value;
+        p->patterns[p->pattern_count++ % 8] = value;
     else if (strcmp(name, "--job") == 0)
         p->job = number;
     else if (strcmp(name, "--threads") == 0)
@@ -78,7 +79,6 @@ static void options_read(struct program *p, char **argv)
 {
     p->source_url = *argv++;
     p->target_url = *argv++;
-    p->filter_text = "*.*";
     p->job = 1;
     for (; *argv; argv++) {
         if (strcmp(*argv, "--idempotent") == 0) {
@@ -270,7 +270,7 @@ int main(int argc, char **argv)
     p.state.job = p.job;
     memcpy(p.state.schema, STATE_SCHEMA_DEFAULT, sizeof STATE_SCHEMA_DEFAULT);
     if (!rc)
-        rc = filter_new(&p.filter_text, 1, true, &p.filter, &err);
+        rc = filter_new(p.patterns, p.pattern_count, true, &p.filter, &err);
     if (!rc)
         rc = schemas_read(&p, &err);
     if (!rc) {
