@@ -11,7 +11,8 @@ struct verify_servers_opts {
     uint64_t chunk_rows, max_differences, settle_us;
     unsigned recheck;
     int checksum;
-    const char *fix_sql, *report;
+    const char *fix_sql, *report, *state, *source_throttle, *target_throttle;
+    uint64_t rate_rows;
 };
 extern const struct opt verify_servers_table[];
 

@@ -47,6 +47,17 @@ const struct opt verify_servers_table[] = {
      "write the statements that make the target's rows equal", NULL, 0, 0, false},
     {"report", 0, OPT_STRING, FIELD(report), "FILE", "write each difference as a line of JSON",
      NULL, 0, 0, false},
+    {"state", 0, OPT_STRING, FIELD(state), "FILE",
+     "note finished chunks there: the same command said again goes on, and looks again only at "
+     "those that were different; removed when all was compared",
+     NULL, 0, 0, false},
+    {"rate", 0, OPT_SIZE, FIELD(rate_rows), "ROWS",
+     "compare at most so many rows a second, over all threads (no limit)", NULL, 100,
+     UINT64_MAX / 2000000, false},
+    {"source-throttle", 0, OPT_STRING, FIELD(source_throttle), "RULE",
+     "pause while a status value of the source is not so: 'Threads_running<40'", NULL, 0, 0, false},
+    {"target-throttle", 0, OPT_STRING, FIELD(target_throttle), "RULE", "likewise of the target",
+     NULL, 0, 0, false},
     {.kind = OPT_END}};
 #undef FIELD
 
@@ -61,6 +72,8 @@ static void report_print(const struct compare_report *r, uint64_t us)
     (void)printf("%" PRIu64 " tables compared, %" PRIu64 " rows of the source with %" PRIu64
                  " of the target in %.1f s; %" PRIu64 " rows read\n",
                  r->tables, r->rows, r->target_rows, (double)us / 1e6, r->fetched);
+    if (r->resumed)
+        (void)printf("rows that an earlier run had found equal: %" PRIu64 "\n", r->resumed);
     if (r->settled)
         (void)printf("rows that were equal when they were looked at again: %" PRIu64 "\n",
                      r->settled);
@@ -90,20 +103,22 @@ enum err_code verify_servers(const struct verify_servers_opts *o, unsigned threa
                              const struct general_opts *general, const struct cancel *cancel,
                              struct err *err)
 {
-    const struct compare_config config = {.filters = o->filters.items,
-                                          .filter_count = o->filters.count,
-                                          .case_sensitive = o->case_sensitive,
-                                          .renames = o->renames.items,
-                                          .rename_count = o->renames.count,
-                                          .threads = threads,
-                                          .chunk_rows = o->chunk_rows,
-                                          .max_differences = o->max_differences,
-                                          .strong = o->checksum == 1,
-                                          .recheck = o->recheck,
-                                          .settle_us = o->settle_us,
-                                          .fix_sql = o->fix_sql,
-                                          .report = o->report,
-                                          .found = found_print};
+    struct compare_config config = {.filters = o->filters.items,
+                                    .filter_count = o->filters.count,
+                                    .case_sensitive = o->case_sensitive,
+                                    .renames = o->renames.items,
+                                    .rename_count = o->renames.count,
+                                    .threads = threads,
+                                    .chunk_rows = o->chunk_rows,
+                                    .max_differences = o->max_differences,
+                                    .strong = o->checksum == 1,
+                                    .recheck = o->recheck,
+                                    .settle_us = o->settle_us,
+                                    .fix_sql = o->fix_sql,
+                                    .report = o->report,
+                                    .state = o->state,
+                                    .rate_rows = o->rate_rows,
+                                    .found = found_print};
     struct progress progress = {.stage = "verify"};
     struct progress_printer *printer = NULL;
     struct compare_report report = {0};
@@ -112,6 +127,10 @@ enum err_code verify_servers(const struct verify_servers_opts *o, unsigned threa
     const uint64_t began = clock_mono_us();
     enum err_code rc = servers_resolve(o, &source, &target, err);
 
+    if (!rc && o->source_throttle)
+        rc = throttle_parse(o->source_throttle, &config.source_throttle, err);
+    if (!rc && o->target_throttle)
+        rc = throttle_parse(o->target_throttle, &config.target_throttle, err);
     if (!rc)
         rc = progress_start(&printer, &progress, general_opts_progress(general), err);
     if (!rc) {

@@ -15,6 +15,7 @@
 #include "common/base/pool.h"
 #include "common/base/progress.h"
 #include "common/mysql/server_url.h"
+#include "common/mysql/throttle.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,6 +34,9 @@ struct compare_config {
     uint64_t settle_us;       /* waited before each of these */
     const char *fix_sql;      /* file of statements that make the target equal; NULL: none */
     const char *report;       /* file of JSON lines; NULL: none */
+    const char *state;        /* file of finished chunks, to go on from; NULL: none */
+    uint64_t rate_rows;       /* rows a second, of all threads together; 0: no limit */
+    struct throttle_rule source_throttle, target_throttle; /* without a name: none */
     /* One line for people, without a newline, for each difference; one call at a time, from any
      * thread. NULL: nobody listens. */
     void (*found)(void *ctx, const char *line);
@@ -46,10 +50,12 @@ struct compare_report {
     uint64_t changed, missing, extra; /* rows; missing and extra are the target's */
     uint64_t objects;                 /* tables, views and definitions that differ */
     uint64_t settled;                 /* rows that were equal when they were looked at again */
-    bool stopped;                     /* by max_differences */
+    uint64_t resumed; /* rows of the source that an earlier run had found equal; in `rows` too */
+    bool stopped;     /* by max_differences */
 };
 
-/* ERR_VERIFY_DIFFERENT: compared, and not equal. ERR_INTERRUPTED. The report is filled in every
+/* ERR_VERIFY_DIFFERENT: compared, and not equal. ERR_INTERRUPTED. ERR_USAGE: a table would be
+ * compared with itself, or config->state is of something else. The report is filled in every
  * case. Both files are complete for what was found even when it fails. All threads are joined on
  * return. */
 MUST_CHECK enum err_code compare_run(const struct compare_config *config,

@@ -252,27 +252,20 @@ static enum err_code bag_look(struct compare_worker *w, struct pair *p, struct s
     return range_sums(w, &all, sums, err);
 }
 
-enum err_code bag_compare(struct compare_worker *w, struct pair *p, struct err *err)
+enum err_code bag_compare(struct compare_worker *w, struct pair *p, struct chunk_end *end,
+                          struct err *err)
 {
     struct compare *run = w->run;
-    struct sum sums[SIDES] = {{0}, {0}};
-    bool equal = false;
     enum err_code rc = ERR_OK;
 
-    for (unsigned i = 0; !rc && !equal && i <= run->config->recheck; i++) {
+    *end = (struct chunk_end){0};
+    for (unsigned i = 0; !rc && !end->equal && i <= run->config->recheck; i++) {
         if (i && !clock_sleep(run->config->settle_us, run->cancel))
             return err_set(err, ERR_INTERRUPTED, "stopped");
-        rc = bag_look(w, p, sums, err);
-        equal = !rc && sums[0].rows == sums[1].rows && sums[0].digest == sums[1].digest;
+        rc = bag_look(w, p, end->sums, err);
+        end->equal = !rc && sums_equal(end->sums);
     }
-    if (!rc && !equal)
-        rc = bag_parts(w, p, sums, err);
-    if (rc)
-        return rc;
-    pthread_mutex_lock(&run->lock);
-    run->report->rows += sums[SOURCE_SIDE].rows;
-    run->report->target_rows += sums[TARGET_SIDE].rows;
-    pthread_mutex_unlock(&run->lock);
-    atomic_fetch_add(&run->progress->rows, sums[SOURCE_SIDE].rows);
-    return ERR_OK;
+    if (!rc && !end->equal)
+        rc = bag_parts(w, p, end->sums, err);
+    return rc;
 }

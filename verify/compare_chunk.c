@@ -49,13 +49,13 @@ static enum err_code range_key(struct compare_worker *w, const struct range *ran
     return rc;
 }
 
-enum err_code chunk_end(struct compare_worker *w, struct pair *p, const struct bound *lo,
+enum err_code chunk_cut(struct compare_worker *w, struct pair *p, const struct bound *lo,
                         struct bound *hi, struct err *err)
 {
     const struct predicate behind = {KEY_GREATER, lo};
     const struct range rest = {p, &behind, 1};
 
-    return range_key(w, &rest, SOURCE_SIDE, w->run->config->chunk_rows - 1, hi, err);
+    return range_key(w, &rest, SOURCE_SIDE, w->run->chunk_rows - 1, hi, err);
 }
 
 /* ---- rows by their key ---- */
@@ -367,8 +367,7 @@ static enum err_code part_run(struct compare_worker *w, struct pair *p, const st
     enum side larger;
     enum err_code rc = range_sums(w, &range, sums, err);
 
-    if (rc || (sums[SOURCE_SIDE].rows == sums[TARGET_SIDE].rows &&
-               sums[SOURCE_SIDE].digest == sums[TARGET_SIDE].digest))
+    if (rc || sums_equal(sums))
         return rc;
     larger = sums[SOURCE_SIDE].rows >= sums[TARGET_SIDE].rows ? SOURCE_SIDE : TARGET_SIDE;
     if (sums[larger].rows > LEAF_ROWS && part->count < PART_BOUNDS)
@@ -383,29 +382,25 @@ static enum err_code part_run(struct compare_worker *w, struct pair *p, const st
     return ERR_OK;
 }
 
-enum err_code chunk_compare(struct compare_worker *w, struct pair *p, const struct bound *lo,
-                            const struct bound *hi, struct err *err)
+enum err_code chunk_compare(struct compare_worker *w, struct pair *p, const struct bound range[2],
+                            struct chunk_end *end, struct err *err)
 {
-    struct compare *run = w->run;
-    struct part *stack = NULL;
+    struct part *stack = xcalloc(1, sizeof *stack);
     bool first = true;
     enum err_code rc = ERR_OK;
 
-    stack = xcalloc(1, sizeof *stack);
-    part_add(stack, KEY_GREATER, lo);
-    part_add(stack, KEY_LESS_EQUAL, hi);
-    while (!rc && stack && !compare_stops(run)) {
+    *end = (struct chunk_end){0};
+    part_add(stack, KEY_GREATER, &range[0]);
+    part_add(stack, KEY_LESS_EQUAL, &range[1]);
+    while (!rc && stack && !compare_stops(w->run)) {
         struct part *part = stack;
         struct sum sums[SIDES] = {{0}, {0}};
 
         stack = part->next;
         rc = part_run(w, p, part, &stack, sums, err);
         if (!rc && first) {
-            pthread_mutex_lock(&run->lock);
-            run->report->rows += sums[SOURCE_SIDE].rows;
-            run->report->target_rows += sums[TARGET_SIDE].rows;
-            pthread_mutex_unlock(&run->lock);
-            atomic_fetch_add(&run->progress->rows, sums[SOURCE_SIDE].rows);
+            memcpy(end->sums, sums, sizeof sums);
+            end->equal = sums_equal(sums);
         }
         first = false;
         part_free(part);

@@ -37,6 +37,12 @@ struct pair_column {
     bool hashed;   /* long: the servers take its SHA-256 into the row's text */
 };
 
+/* A chunk that was different in an earlier run: (lo, hi], compared again as it was cut. */
+struct again {
+    struct bound lo, hi;
+    struct again *next;
+};
+
 /* A table of the source and the one it is compared with. Made by the main thread; what is below
  * `lock` in struct compare is guarded by that. */
 struct pair {
@@ -55,6 +61,7 @@ struct pair {
     char *from[SIDES];     /* " FROM `db`.`t` FORCE INDEX (...)" */
     struct bound lo;       /* where the next chunk begins; under the lock */
     bool busy, given_out;  /* under the lock */
+    struct again *again;   /* under the lock */
 };
 
 struct pending { /* a row that differed, to be looked at again */
@@ -75,7 +82,11 @@ struct compare {
     struct schema *schema[SIDES];
     struct arena *arena;
     struct pair *pairs;
-    size_t pair_count;
+    size_t pair_count, first; /* before `first` all is given out; under the lock */
+    struct throttle *throttle[SIDES];
+    struct rate *rate; /* of rows */
+    uint64_t chunk_rows;
+    struct compare_state *state;
     FILE *fix, *json;
     pthread_mutex_t lock; /* report, fix, json, pending, the pairs' cursors */
     pthread_cond_t moved; /* a pair is not busy any more */
@@ -93,6 +104,16 @@ struct compare_worker {
 /* What a range of a table adds up to. */
 struct sum {
     uint64_t rows, digest;
+};
+static inline bool sums_equal(const struct sum sums[SIDES])
+{
+    return sums[SOURCE_SIDE].rows == sums[TARGET_SIDE].rows &&
+           sums[SOURCE_SIDE].digest == sums[TARGET_SIDE].digest;
+}
+/* What became of a chunk. */
+struct chunk_end {
+    struct sum sums[SIDES];
+    bool equal;
 };
 
 /* ---- compare_column.c ---- */
@@ -126,10 +147,11 @@ MUST_CHECK enum err_code compare_plan(struct compare *run, struct conn *const co
 
 /* ---- compare_chunk.c ---- */
 /* The next chunk of the pair from `lo` on; *hi open: the last one. */
-MUST_CHECK enum err_code chunk_end(struct compare_worker *w, struct pair *p, const struct bound *lo,
+MUST_CHECK enum err_code chunk_cut(struct compare_worker *w, struct pair *p, const struct bound *lo,
                                    struct bound *hi, struct err *err);
+/* range: lo, hi. */
 MUST_CHECK enum err_code chunk_compare(struct compare_worker *w, struct pair *p,
-                                       const struct bound *lo, const struct bound *hi,
+                                       const struct bound range[2], struct chunk_end *end,
                                        struct err *err);
 /* Looks at the rows with this key on both sides, and reports what differs. */
 MUST_CHECK enum err_code row_resolve(struct compare_worker *w, struct pair *p,
@@ -153,7 +175,11 @@ MUST_CHECK enum err_code range_sums(struct compare_worker *w, const struct range
                                     struct sum sums[SIDES], struct err *err);
 
 /* ---- compare_bag.c ---- */
-MUST_CHECK enum err_code bag_compare(struct compare_worker *w, struct pair *p, struct err *err);
+MUST_CHECK enum err_code bag_compare(struct compare_worker *w, struct pair *p,
+                                     struct chunk_end *end, struct err *err);
+
+/* ---- compare_run.c ---- */
+void again_free(struct again *a);
 
 /* ---- compare_report.c ---- */
 enum difference_kind { DIFFERENT_ROW, MISSING_ROW, EXTRA_ROW };

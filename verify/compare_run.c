@@ -8,16 +8,21 @@
  * key and looked at again by the main thread when all chunks are done. */
 #include "verify/compare_inner.h"
 
+#include "common/base/bytes.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/rate.h"
 #include "common/schema/read.h"
+#include "verify/compare_state.h"
 
 #include <inttypes.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES 5 /* of a chunk whose connection is lost */
+#define TRIES 5                    /* of a chunk whose connection is lost */
+#define LOOK_US ((uint64_t)100000) /* at whether a pause has ended */
 
 static enum err_code worker_open(struct compare_worker *w, struct err *err)
 {
@@ -57,7 +62,20 @@ static void worker_end_snapshot(struct compare_worker *w)
             err_clear(&ignored); /* the next one begins anew */
 }
 
-/* A table whose next chunk can be cut; NULL: there is none any more, or all is to stop. */
+void again_free(struct again *a)
+{
+    bound_release(&a->lo);
+    bound_release(&a->hi);
+    free(a);
+}
+
+/* With the lock held. */
+static bool pair_open(const struct pair *p)
+{
+    return !p->given_out || p->again;
+}
+
+/* A table of which a chunk can be had; NULL: there is none any more, or all is to stop. */
 static struct pair *pair_take(struct compare *run)
 {
     struct pair *taken = NULL;
@@ -68,11 +86,13 @@ static struct pair *pair_take(struct compare *run)
     pthread_mutex_lock(&run->lock);
     while (!taken && open && !run->failed) {
         open = false;
-        for (size_t i = 0; !taken && i < run->pair_count; i++) {
+        while (run->first < run->pair_count && !pair_open(&run->pairs[run->first]))
+            run->first++;
+        for (size_t i = run->first; !taken && i < run->pair_count; i++) {
             struct pair *p = &run->pairs[i];
 
-            open = open || !p->given_out;
-            if (!p->busy && !p->given_out)
+            open = open || pair_open(p);
+            if (!p->busy && pair_open(p))
                 taken = p;
         }
         if (!taken && open)
@@ -84,15 +104,38 @@ static struct pair *pair_take(struct compare *run)
     return taken;
 }
 
-static void pair_let_go(struct compare *run, struct pair *p, const struct bound *lo)
+/* `next`: where the next chunk begins; NULL: where it did. */
+static void pair_let_go(struct compare *run, struct pair *p, const struct bound *next)
 {
     pthread_mutex_lock(&run->lock);
-    bound_release(&p->lo);
-    bound_copy(&p->lo, lo);
-    p->given_out = !lo->count;
+    if (next) {
+        bound_release(&p->lo);
+        bound_copy(&p->lo, next);
+        p->given_out = !next->count;
+    }
     p->busy = false;
     pthread_cond_broadcast(&run->moved);
     pthread_mutex_unlock(&run->lock);
+}
+
+/* The bounds of a chunk that was different when it was last compared. */
+static bool pair_again(struct compare *run, struct pair *p, struct bound range[2])
+{
+    struct again *again;
+
+    pthread_mutex_lock(&run->lock);
+    again = p->again;
+    if (again)
+        p->again = again->next;
+    else
+        bound_copy(&range[0], &p->lo);
+    pthread_mutex_unlock(&run->lock);
+    if (!again)
+        return false;
+    range[0] = again->lo;
+    range[1] = again->hi;
+    free(again);
+    return true;
 }
 
 /* Nothing of it was reported yet, so it can begin again. */
@@ -105,9 +148,9 @@ static bool worth_retry(const struct compare_worker *w, uint64_t before, const s
            before == r->changed + r->missing + r->extra + w->run->pending_count;
 }
 
-/* `step` 0: the end of the chunk; 1: the chunk itself. */
-static enum err_code chunk_step(struct compare_worker *w, struct pair *p, const struct bound *lo,
-                                struct bound *hi, bool cut, struct err *err)
+/* `end` NULL: only finds range[1], where the chunk ends. */
+static enum err_code chunk_step(struct compare_worker *w, struct pair *p, struct bound range[2],
+                                struct chunk_end *end, struct err *err)
 {
     struct compare_report *r = w->run->report;
     struct backoff backoff = {0};
@@ -115,20 +158,21 @@ static enum err_code chunk_step(struct compare_worker *w, struct pair *p, const 
 
     for (unsigned tries = 0;; tries++) {
         uint64_t before;
+        bool again;
 
         pthread_mutex_lock(&w->run->lock);
         before = r->changed + r->missing + r->extra + w->run->pending_count;
         pthread_mutex_unlock(&w->run->lock);
         rc = worker_snapshot(w, err);
-        if (!rc && cut)
-            rc = chunk_end(w, p, lo, hi, err);
+        if (!rc && !end)
+            rc = chunk_cut(w, p, &range[0], &range[1], err);
         else if (!rc && p->key[SOURCE_SIDE])
-            rc = chunk_compare(w, p, lo, hi, err);
+            rc = chunk_compare(w, p, range, end, err);
         else if (!rc)
-            rc = bag_compare(w, p, err);
+            rc = bag_compare(w, p, end, err);
         worker_end_snapshot(w);
         pthread_mutex_lock(&w->run->lock);
-        bool again = rc && worth_retry(w, before, err, tries);
+        again = rc && worth_retry(w, before, err, tries);
         pthread_mutex_unlock(&w->run->lock);
         if (!again || !backoff_wait(&backoff, w->run->cancel))
             return rc;
@@ -138,27 +182,58 @@ static enum err_code chunk_step(struct compare_worker *w, struct pair *p, const 
     }
 }
 
+static enum err_code chunk_done(struct compare_worker *w, const struct pair *p,
+                                const struct bound range[2], const struct chunk_end *end,
+                                struct err *err)
+{
+    struct compare *run = w->run;
+    const uint64_t rows = end->sums[SOURCE_SIDE].rows;
+    uint64_t wait;
+
+    pthread_mutex_lock(&run->lock);
+    run->report->rows += rows;
+    run->report->target_rows += end->sums[TARGET_SIDE].rows;
+    pthread_mutex_unlock(&run->lock);
+    atomic_fetch_add(&run->progress->rows, rows);
+    atomic_fetch_add(&run->progress->pieces, 1);
+    if (compare_state_note(run->state, p, range, end->sums, end->equal, err))
+        return err->code;
+    wait = rate_take(run->rate, rows, clock_mono_us());
+    if (wait)
+        (void)clock_sleep(wait, run->cancel);
+    return ERR_OK;
+}
+
 static enum err_code worker_chunk(struct compare_worker *w, struct pair *p, struct err *err)
 {
-    struct bound lo = {0};
-    struct bound hi = {0};
+    struct bound range[2] = {{0}, {0}};
+    struct chunk_end end = {0};
+    const bool again = pair_again(w->run, p, range);
     enum err_code rc = ERR_OK;
 
-    pthread_mutex_lock(&w->run->lock);
-    bound_copy(&lo, &p->lo);
-    pthread_mutex_unlock(&w->run->lock);
-    if (p->key[SOURCE_SIDE])
-        rc = chunk_step(w, p, &lo, &hi, true, err);
-    pair_let_go(w->run, p, &hi);
+    if (!again && p->key[SOURCE_SIDE])
+        rc = chunk_step(w, p, range, NULL, err);
+    pair_let_go(w->run, p, again ? NULL : &range[1]);
     if (!rc)
-        rc = chunk_step(w, p, &lo, &hi, false, err);
+        rc = chunk_step(w, p, range, &end, err);
     if (!rc)
-        atomic_fetch_add(&w->run->progress->pieces, 1);
-    bound_release(&lo);
-    bound_release(&hi);
+        rc = chunk_done(w, p, range, &end, err);
+    bound_release(&range[0]);
+    bound_release(&range[1]);
     if (rc)
         (void)err_wrap(err, "'%s.%s'", p->table[SOURCE_SIDE]->db, p->table[SOURCE_SIDE]->name);
     return rc;
+}
+
+/* Before a chunk, when no snapshot is open. */
+static void worker_give_way(const struct compare_worker *w)
+{
+    struct compare *run = w->run;
+
+    while ((throttle_pauses(run->throttle[SOURCE_SIDE]) ||
+            throttle_pauses(run->throttle[TARGET_SIDE])) &&
+           !compare_stops(run))
+        (void)clock_sleep(LOOK_US, run->cancel);
 }
 
 static void run_fail(void *ctx)
@@ -179,8 +254,11 @@ static enum err_code worker_main(void *ctx, unsigned number, struct err *err)
 
     (void)number;
     conn_thread_init();
-    while (!rc && (p = pair_take(w.run)) != NULL)
+    worker_give_way(&w);
+    while (!rc && (p = pair_take(w.run)) != NULL) {
         rc = worker_chunk(&w, p, err);
+        worker_give_way(&w);
+    }
     if (!rc && cancel_asked(w.run->cancel))
         rc = err_set(err, ERR_INTERRUPTED, "stopped before all was compared");
     worker_close(&w);
@@ -232,25 +310,97 @@ static enum err_code recheck(struct compare *run, struct err *err)
 
 /* ---- the run ---- */
 
+/* Whether both connections lead to one server, whatever their names are: one holds a lock there
+ * that the other is then asked for. A server that cannot tell counts as another one. */
+static bool same_server(struct conn *const conn[SIDES])
+{
+    struct err ignored = ERR_INIT;
+    struct strbuf sql = {0};
+    unsigned char random[8] = {0};
+    char name[17];
+    char *held = NULL;
+    char *used = NULL;
+    bool same;
+
+    if (RAND_bytes(random, sizeof random) != 1)
+        return false;
+    *bytes_to_hex(name, random, sizeof random) = '\0';
+    strbuf_addf(&sql, "SELECT GET_LOCK('ferry-verify-%s',0)", name);
+    if (conn_value(conn[SOURCE_SIDE], strbuf_str(&sql), &held, &ignored))
+        err_clear(&ignored);
+    strbuf_reset(&sql);
+    strbuf_addf(&sql, "SELECT IS_USED_LOCK('ferry-verify-%s') IS NOT NULL", name);
+    if (held && conn_value(conn[TARGET_SIDE], strbuf_str(&sql), &used, &ignored))
+        err_clear(&ignored);
+    same = held && used && strcmp(held, "1") == 0 && strcmp(used, "1") == 0;
+    strbuf_release(&sql);
+    free(held);
+    free(used);
+    return same; /* the lock goes with its connection */
+}
+
+static enum err_code run_check_same(const struct compare *run, struct conn *const conn[SIDES],
+                                    struct err *err)
+{
+    if (!same_server(conn))
+        return ERR_OK;
+    for (size_t i = 0; i < run->pair_count; i++) {
+        const struct table *a = run->pairs[i].table[SOURCE_SIDE];
+        const struct table *b = run->pairs[i].table[TARGET_SIDE];
+
+        if (strcmp(a->db, b->db) == 0 && strcmp(a->name, b->name) == 0)
+            return err_set(err, ERR_USAGE,
+                           "source and target are the same server: '%s.%s' would be compared with "
+                           "itself (name the other server, or other tables with --rename)",
+                           a->db, a->name);
+    }
+    return ERR_OK;
+}
+
 static enum err_code run_prepare(struct compare *run, struct err *err)
 {
+    const struct compare_config *c = run->config;
     struct compare_worker w = {.run = run};
     enum err_code rc = worker_open(&w, err);
 
+    run->chunk_rows = c->chunk_rows;
+    if (c->rate_rows && run->chunk_rows > c->rate_rows)
+        run->chunk_rows = c->rate_rows; /* no longer bursts than a second's */
+    run->rate = rate_new(c->rate_rows);
     for (int s = 0; !rc && s < SIDES; s++)
         run->flavour[s] = *conn_flavour(w.conn[s]);
     if (!rc)
         rc = report_open(run, err);
     if (!rc)
         rc = compare_plan(run, w.conn, err);
+    if (!rc)
+        rc = run_check_same(run, w.conn, err);
     worker_close(&w);
+    if (!rc)
+        rc = compare_state_open(run, &run->state, err);
+    if (!rc)
+        rc = throttle_start(&c->source_throttle, run->url[SOURCE_SIDE], CONN_SOURCE,
+                            &run->throttle[SOURCE_SIDE], err);
+    if (!rc)
+        rc = throttle_start(&c->target_throttle, run->url[TARGET_SIDE], CONN_SOURCE,
+                            &run->throttle[TARGET_SIDE], err);
     return rc;
 }
 
 static void run_release(struct compare *run)
 {
-    for (size_t i = 0; i < run->pair_count; i++)
+    throttle_stop(run->throttle[SOURCE_SIDE]);
+    throttle_stop(run->throttle[TARGET_SIDE]);
+    rate_free(run->rate);
+    for (size_t i = 0; i < run->pair_count; i++) {
         bound_release(&run->pairs[i].lo);
+        while (run->pairs[i].again) {
+            struct again *again = run->pairs[i].again;
+
+            run->pairs[i].again = again->next;
+            again_free(again);
+        }
+    }
     while (run->pending) {
         struct pending *p = run->pending;
 
@@ -309,6 +459,10 @@ enum err_code compare_run(const struct compare_config *config, const struct serv
     if (!rc)
         rc = recheck(&run, err);
     if (report_close(&run, &close_err) && !rc) {
+        *err = close_err;
+        rc = err->code;
+    }
+    if (compare_state_close(run.state, !rc && !report->stopped, &close_err) && !rc) {
         *err = close_err;
         rc = err->code;
     }

@@ -1,7 +1,9 @@
 """ferry verify --source --target: equal where servers print the same values differently, and each difference by name."""
 
 import json
+import os
 import re
+import signal
 import time
 
 import compare
@@ -268,3 +270,95 @@ def test_a_swapped_pair_alone(t):
     # one change made in two rows: the same bits of either
     target.run("UPDATE swapped.t SET s = CASE id WHEN 1 THEN 'aaab' WHEN 2 THEN 'bbba' ELSE s END")
     verify(source, target, "-f", "swapped.*").must(3, "changed: 2, missing on the target: 0, extra there: 0")
+
+
+def state_lines(path):
+    try:
+        with open(path) as file:
+            return [json.loads(line) for line in file if line.endswith("\n")]
+    except FileNotFoundError:
+        return []
+
+
+def test_killed_and_gone_on_with(t):
+    """What was equal is not looked at again; what was different is, so that the reports of the last run hold it all."""
+    source, target = t.server("mariadb"), t.server("mysql")
+    table = "CREATE TABLE t (a varbinary(20), b int, v int, PRIMARY KEY (a, b))"
+    db = t.database(source, "gone_on", table, "INSERT INTO t SELECT CONCAT(CHAR(seq % 3), 'x'), seq, seq FROM seq_1_to_6000",
+                    "CREATE TABLE bag (v int)", "INSERT INTO bag VALUES (1),(1),(2)", "CREATE TABLE empty (id int PRIMARY KEY)")
+    out = t.path("dump")
+    ferry.run("dump", "--source", source.url, "--output", out, "-f", db + ".*").must()
+    t.gone_after(target, db)
+    ferry.run("load", "--target", target.url, "--input", out).must()
+    first, last = [r[0] for r in source.run("(SELECT b FROM gone_on.t ORDER BY a, b LIMIT 1) UNION ALL (SELECT MAX(b) FROM gone_on.t WHERE a = "
+                                            "(SELECT MAX(a) FROM gone_on.t))")]
+    target.run("UPDATE gone_on.t SET v = -1 WHERE b IN (%d, %d)" % (first, last))
+    state, report, fix = t.path("state"), t.path("report"), t.path("fix")
+    words = ["-f", db + ".*", "--chunk-rows", "100", "--state", state, "--report", report, "--fix-sql", fix]
+    args = ["verify", "--source", source.url, "--target", target.url, "-t", "2"] + words
+    for killed in (10, 25, 40):
+        process = ferry.start(args + ["--rate", "2000"])
+        t.on_close(process.kill)
+        ferry.wait_until(lambda: len(state_lines(state)) > killed, 60, "chunks")  # the file is synced once a second
+        process.kill()
+        process.communicate()
+    assert sum(not line.get("equal", True) for line in state_lines(state)) >= 1, "the first chunk is different"
+    with open(state, "a") as file:
+        file.write('{"schema":"gone_on","table":"t","sha')  # cut off by a crash
+    verify(source, target, "-f", db + ".*", "--chunk-rows", "100", "--state", state, "--checksum", "sha256").must(2, "not the state of this comparison")
+    r = ferry.run(*args).must(3, "changed: 2, missing on the target: 0, extra there: 0")
+    resumed = int(r.out.split("an earlier run had found equal: ")[1].split()[0])
+    assert 1500 <= resumed <= 5900, r
+    assert "6003 rows of the source with 6003 of the target" in r.out, r
+    with open(report) as file:
+        assert sorted(json.loads(line)["source"]["b"] for line in file) == sorted([first, last])
+    assert not os.path.exists(state)
+    with open(fix) as file:
+        target.run("USE gone_on", *[s for s in file.read().split(";\n") if s.strip()])
+    r = ferry.run(*args).must(0)
+    assert "earlier run" not in r.out and not os.path.exists(state), r
+
+
+def test_state_of_something_else(t):
+    source, target = t.server("mariadb"), t.server("mysql")
+    table = "CREATE TABLE t (id int PRIMARY KEY, v int)"
+    db = t.database(source, "state_of", table, "INSERT INTO t VALUES (1,1),(2,2)")
+    t.gone_after(target, db)
+    target.run("CREATE DATABASE state_of", "USE state_of", table, "INSERT INTO t VALUES (1,1),(2,2)")
+    for name, text in (("words", "no state\n"), ("torn", "no newline"), ("json", '{"ferry":"verify","version":9}\n')):
+        path = t.path(name)
+        with open(path, "w") as file:
+            file.write(text)
+        verify(source, target, "-f", db + ".*", "--state", path).must(2, "FERRY-USAGE")
+        with open(path) as file:
+            assert file.read() == text
+    verify(source, target, "-f", db + ".*", "--state", t.path("no/such/folder")).must(75, "no/such/folder")
+
+
+def test_same_server(t):
+    for kind in ("mariadb", "mysql", "tidb"):
+        server = t.server(kind)
+        db = t.database(server, "same_one", "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+        t.gone_after(server, "same_two")
+        server.run("CREATE DATABASE same_two", "CREATE TABLE same_two.t (id int PRIMARY KEY)", "INSERT INTO same_two.t VALUES (1)")
+        verify(server, server, "-f", db + ".*").must(2, ["FERRY-USAGE", "are the same server", "same_one.t"])
+        verify(server, server, "-f", db + ".*", "--rename", "same_one.*=same_two.*").must(0)
+
+
+def test_rate_and_throttle(t):
+    source, target = t.server("mariadb"), t.server("mysql")
+    table = "CREATE TABLE t (id int PRIMARY KEY)"
+    db = t.database(source, "gently", table, "INSERT INTO t SELECT seq FROM seq_1_to_1000")
+    t.gone_after(target, db)
+    target.run("CREATE DATABASE gently", "USE gently", table, "INSERT INTO t SELECT * FROM JSON_TABLE(CONCAT('[', REPEAT('1,', 999), '1]'), '$[*]' COLUMNS (id FOR ORDINALITY)) j")
+    began = time.monotonic()
+    verify(source, target, "-f", db + ".*", "--rate", "500").must(0, "1000 rows of the source")
+    assert time.monotonic() - began > 1
+    verify(source, target, "-f", db + ".*", "--source-throttle", "Threads_connected<100000", "--target-throttle", "Threads_connected<100000").must(0)
+    verify(source, target, "-f", db + ".*", "--target-throttle", "Nothing_like_it<4").must(2, "Nothing_like_it")
+    process = ferry.start(["verify", "--source", source.url, "--target", target.url, "-f", db + ".*", "--source-throttle", "Threads_connected<0"])
+    t.on_close(process.kill)
+    time.sleep(1.5)
+    assert process.poll() is None, "it was to pause"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
