@@ -327,7 +327,7 @@ enum err_code target_check(struct load_run *run, struct err *err)
     for (size_t i = 0; !rc && i < run->table_count; i++) {
         struct load_table *t = &run->tables[i];
 
-        if (atomic_load(&t->failed))
+        if (atomic_load(&t->failed) || (t->later && !t->target))
             continue;
         rc = t->target ? check_existing(run, t, engines, err) : check_missing(run, t, err);
         /* made by us, and not as it was told: the others may go on */

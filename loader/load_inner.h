@@ -44,6 +44,7 @@ struct load_table { /* an object of the dump that the filter lets through */
     bool create;           /* by this run */
     enum load_clear clear; /* by this run, before `create` */
     atomic_bool failed;    /* it could not be created: its rows are left out */
+    bool later;            /* a view that may need routines: made after them */
     bool said;             /* what changes in its definition */
     bool looked;           /* at the generated columns of one that was there */
     enum table_origin origin;
@@ -254,6 +255,8 @@ MUST_CHECK enum err_code definitions_report(struct load_run *run, bool print, st
 MUST_CHECK enum err_code schema_run(struct load_run *run, struct err *err);
 /* Another loader has made them: reads what there is. */
 MUST_CHECK enum err_code schema_follow(struct load_run *run, struct err *err);
+/* Views that could not be made before the routines. What fails now is left out. */
+MUST_CHECK enum err_code schema_later(struct load_run *run, struct err *err);
 /* As target_read has found it. */
 bool schema_has_database(const struct load_run *run, const char *name);
 /* Whether an error is about the object alone, so that the others may go on. */
@@ -278,6 +281,8 @@ MUST_CHECK enum err_code finish_analyze(struct load_run *run, struct err *err);
 MUST_CHECK enum err_code foreign_keys_check(struct load_run *run, struct err *err);
 
 /* ---- programs.c ---- */
+/* Whether routines of the dump are created on this target, if its database keeps its name. */
+bool programs_created(const struct load_run *run);
 /* Triggers, routines and events: created, or collected in the report with the reason. */
 MUST_CHECK enum err_code programs_run(struct load_run *run, struct err *err);
 

@@ -338,7 +338,7 @@ static enum err_code load_finish(struct load_run *run, struct err *err)
         return err_wrap(err, "applying the binlog behind the rows");
     if (config->foreign_keys == FOREIGN_KEYS_CHECK && load_step(run, foreign_keys_check, err))
         return err->code;
-    if (load_step(run, programs_run, err))
+    if (load_step(run, programs_run, err) || load_step(run, schema_later, err))
         return err->code;
     if (config->analyze && load_step(run, finish_analyze, err))
         return err->code;

@@ -276,6 +276,23 @@ static const char *programs_why_not(const struct load_run *run, const char *db)
     return NULL;
 }
 
+bool programs_created(const struct load_run *run)
+{
+    bool any = false;
+
+    if (run->flavour.vendor == VENDOR_TIDB || run->config->programs_to_file ||
+        run->config->no_schemas || run->config->no_data)
+        return false;
+    for (size_t i = 0; !any && i < run->dump->file_count; i++) {
+        struct file_name name = {0};
+
+        file_name_parse(run->dump->files[i].path, &name);
+        any = name.kind == FILE_POST;
+        file_name_release(&name);
+    }
+    return any;
+}
+
 static void programs_hand_over(struct load_run *run, const char *path, const char *db,
                                const char *why, const struct strbuf *text)
 {

@@ -234,9 +234,25 @@ static enum err_code schema_round(struct load_run *run, enum table_kind kind, st
     return rc;
 }
 
+/* Nothing more can be done for the view now; false: for none, and that ends the load. */
+static bool schema_view_given_up(struct load_run *run, struct load_table *t, bool later,
+                                 const struct err *failed)
+{
+    if (!later && programs_created(run)) {
+        log_event(LOG_DEBUG, "load.schema.later", F_STR("object", t->label),
+                  F_STR("message", failed->msg));
+        t->later = true;
+        return true;
+    }
+    if (!schema_error_of_object(run, failed->code))
+        return false;
+    schema_leave_out(run, t, failed);
+    return true;
+}
+
 /* Tries the views that are not made yet. `first` takes the first refusal; what is no refusal is
  * returned, too. */
-static enum err_code schema_views_once(struct load_run *run, bool *made, bool last,
+static enum err_code schema_views_once(struct load_run *run, bool *made, bool later, bool last,
                                        size_t *progress, struct err *first)
 {
     const struct schema_job job = {.run = run, .kind = TABLE_VIEW};
@@ -244,7 +260,7 @@ static enum err_code schema_views_once(struct load_run *run, bool *made, bool la
     for (size_t i = 0; i < run->table_count; i++) {
         struct err failed = ERR_INIT;
 
-        if (made[i] || !schema_wanted(&job, &run->tables[i]))
+        if (made[i] || run->tables[i].later != later || !schema_wanted(&job, &run->tables[i]))
             continue;
         made[i] = schema_create_retry(run, &run->conn, &run->tables[i], &failed) == ERR_OK;
         *progress += made[i];
@@ -254,16 +270,16 @@ static enum err_code schema_views_once(struct load_run *run, bool *made, bool la
             *first = failed;
             return failed.code;
         }
-        if (last && schema_error_of_object(run, failed.code))
-            schema_leave_out(run, &run->tables[i], &failed);
-        else if (first->code == ERR_OK)
+        if (!(last && schema_view_given_up(run, &run->tables[i], later, &failed)) &&
+            first->code == ERR_OK)
             *first = failed;
     }
     return ERR_OK;
 }
 
-/* One connection; a view that fails is tried again after others were made. */
-static enum err_code schema_views(struct load_run *run, struct err *err)
+/* One connection; a view that fails is tried again after others were made, and once more after the
+ * routines, which it may call. */
+static enum err_code schema_views(struct load_run *run, bool later, struct err *err)
 {
     bool *made = xcalloc(run->table_count + 1, sizeof *made);
     struct err first = ERR_INIT;
@@ -275,7 +291,7 @@ static enum err_code schema_views(struct load_run *run, struct err *err)
         last = progress == 0;
         progress = 0;
         err_clear(&first);
-        rc = schema_views_once(run, made, last, &progress, &first);
+        rc = schema_views_once(run, made, later, last, &progress, &first);
     }
     free(made);
     if (first.code)
@@ -400,7 +416,7 @@ static enum err_code schema_note(struct load_run *run, enum table_origin created
         enum table_origin origin = schema_origin(t, created);
 
         if ((t->known && t->origin == origin && t->target_id == t->found_id) ||
-            (atomic_load(&t->failed) && created == TABLE_CREATED))
+            ((atomic_load(&t->failed) || (t->later && !t->target)) && created == TABLE_CREATED))
             continue;
         t->known = true;
         t->origin = origin;
@@ -429,7 +445,7 @@ static enum err_code schema_create_all(struct load_run *run, struct err *err)
     if (!any)
         return ERR_OK;
     if (schema_round(run, TABLE_SEQUENCE, err) || schema_round(run, TABLE_BASE, err) ||
-        schema_views(run, err))
+        schema_views(run, false, err))
         return err->code;
     /* TiDB may have made a table narrower, or of another shape, with a warning only. */
     return target_read(run, err) || target_check(run, err) ? err->code : ERR_OK;
@@ -473,6 +489,19 @@ enum err_code schema_run(struct load_run *run, struct err *err)
     return schema_skip_rows(run, err);
 }
 
+enum err_code schema_later(struct load_run *run, struct err *err)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < run->table_count; i++)
+        any = any || (run->tables[i].later && !atomic_load(&run->tables[i].failed));
+    if (!any)
+        return ERR_OK;
+    if (schema_views(run, true, err) || target_read(run, err) || target_check(run, err))
+        return err->code;
+    return schema_note(run, TABLE_CREATED, err);
+}
+
 enum err_code schema_follow(struct load_run *run, struct err *err)
 {
     for (size_t i = 0; i < run->table_count; i++) {
@@ -492,6 +521,9 @@ enum err_code schema_follow(struct load_run *run, struct err *err)
             atomic_store(&t->failed, true);
             continue;
         }
+        t->later = t->dump->kind == TABLE_VIEW && programs_created(run);
+        if (t->later)
+            continue;
         (void)err_set(&why, ERR_LOAD_SCHEMA, "%s: the loader that leads could not create it",
                       t->label);
         schema_leave_out(run, t, &why);

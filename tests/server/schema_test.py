@@ -389,6 +389,34 @@ def test_triggers_routines_events(t):
     assert len(left) == 1 and target.value("SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema='prog'") == 0
 
 
+def test_views_over_functions(t):
+    """A view that calls a function, and one over that view, are made after the function; a cut in between is no matter."""
+    source = t.server("mariadb")
+    t.database(source, "vf", "CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)",
+               "CREATE FUNCTION twice(n int) RETURNS int DETERMINISTIC RETURN n * 2", "CREATE VIEW b AS SELECT twice(id) AS x FROM t",
+               "CREATE VIEW a AS SELECT x + 1 AS y FROM b", "CREATE VIEW plain AS SELECT id FROM t", options=UTF8)
+    out = dumped(t, source, "vf")
+    load = ("load", "--input", out, "--definer", "strip", "--target")
+    for kind in ("mysql", "mariadb"):
+        target = t.own_server("mariadb") if kind == "mariadb" else t.server(kind)
+        for fault in (None, "load.after-rows", "load.before-done"):
+            t.gone_after(target, "vf")
+            if fault:
+                ferry.run_fault(fault, *load, target.url)
+            r = ferry.run(*load, target.url).must()
+            assert "left out" not in r.out + r.err, r
+            assert target.run("SELECT x, y FROM vf.a, vf.b, vf.plain") == ((2, 3),)
+            ferry.run(*load, target.url).must(0, "nothing to do")
+    t.gone_after(target, "vf")
+    ferry.run(*load, target.url, "--programs", "file", cwd=t.folder).must(6, ["vf.b", "vf.a", "left out"])
+    ferry.run(*load, target.url).must()
+    assert target.run("SELECT x, y FROM vf.a, vf.b") == ((2, 3),)
+    target = t.server("tidb")
+    t.gone_after(target, "vf")
+    ferry.run(*load, target.url, cwd=t.folder).must(6, ["vf.b", "vf.a", "left out"])
+    assert target.run("SELECT id FROM vf.plain") == ((1,),)
+
+
 @quick
 def test_session(t):
     source, target = t.server("mariadb"), t.server("tidb")
