@@ -32,6 +32,7 @@ struct load_opts {
     bool case_sensitive, no_data, no_schemas, no_views, resume, dry_run;
     struct opt_list renames, session;
     int input_binary, convert, spatial, object_error, indexes, foreign_keys, definer, programs;
+    int generated;
     const char *programs_file;
     const char *source, *source_password;
     int cascades;
@@ -46,6 +47,7 @@ static const char *const if_exists_words[] = {"append", "stop", "truncate", "dro
 static const char *const convert_words[] = {"run", "report", NULL};
 static const char *const binary_words[] = {"auto", "raw", NULL};
 static const char *const spatial_words[] = {"refuse", "bytes", NULL};
+static const char *const generated_words[] = {"error", "warn", NULL};
 static const char *const object_error_words[] = {"skip", "stop", NULL};
 static const char *const indexes_words[] = {"auto", "now", "after", NULL};
 static const char *const foreign_keys_words[] = {"check", "add", "none", NULL};
@@ -134,6 +136,10 @@ const struct opt load_opts_table[] = {
     {"spatial", 0, OPT_ENUM, FIELD(spatial), "refuse|bytes",
      "spatial columns on TiDB: leave their tables out, or LONGBLOB with SRID and WKB (refuse)",
      spatial_words, 0, 0, false},
+    {"on-generated-difference", 0, OPT_ENUM, FIELD(generated), "error|warn",
+     "when a table that is there computes a generated column by another expression than the "
+     "dump's: stop, or load its rows all the same (error)",
+     generated_words, 0, 0, false},
     {"on-object-error", 0, OPT_ENUM, FIELD(object_error), "skip|stop",
      "what to do when an object cannot be created: load the others, exit status 6, or stop (skip)",
      object_error_words, 0, 0, false},
@@ -231,6 +237,7 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .convert = (enum load_convert)o->convert,
         .binary_raw = o->input_binary == 1,
         .spatial_bytes = o->spatial == 1,
+        .generated_any = o->generated == 1,
         .object_error = (enum load_object_error)o->object_error,
         .indexes = (enum load_indexes)o->indexes,
         .foreign_keys = (enum load_foreign_keys)o->foreign_keys,

@@ -1,14 +1,17 @@
 /* Generated columns of tables that are there already: the target computes them, by its own
- * expression. Where that is not the dump's, the values will not be the source's, which is said; the
- * rows themselves are not touched by it.
+ * expression. Where that is not the dump's, the values will not be the source's: refused, unless
+ * --on-generated-difference warn.
  *
- * Servers print one expression in many ways. Compared are its words, names and literals, without
- * character sets before strings, quotes of names, letters' case and brackets. */
+ * Servers print one expression in many ways (common/schema/expression.h). Where the forms differ,
+ * the target is given the dump's expressions in a temporary table, and what it prints of them is
+ * compared with what it prints of its own. */
 #include "loader/load_inner.h"
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/mysql/ident.h"
 #include "common/schema/ddl_table.h"
+#include "common/schema/expression.h"
 #include "common/schema/read.h"
 
 #include <stdlib.h>
@@ -45,37 +48,13 @@ static const struct ddl_attr *generated_of(const struct generated_side *s, const
     return NULL;
 }
 
-static bool is_introducer(const struct ddl_text *d, size_t i)
-{
-    return ddl_token(d, i)->kind == TOKEN_WORD && ddl_value(d, i)[0] == '_' &&
-           ddl_token(d, i + 1)->kind == TOKEN_STRING;
-}
-
-static void add_folded(struct strbuf *out, const char *word)
-{
-    strbuf_addch(out, ' ');
-    for (; *word; word++)
-        strbuf_addch(out, (char)(*word >= 'A' && *word <= 'Z' ? *word | 0x20 : *word));
-}
-
-/* What is compared of an expression; in the arena. */
-static const char *plain_form(const struct ddl_text *d, struct ddl_span span)
+/* What is compared of AS (expression); in the arena. */
+static const char *plain_form(const struct ddl_text *d, const struct ddl_attr *attr)
 {
     struct strbuf out = {0};
     const char *form;
 
-    for (size_t i = span.first; i < span.end; i++) {
-        const struct token *token = ddl_token(d, i);
-        const char *value = ddl_value(d, i);
-
-        if (ddl_is(d, i, "(") || ddl_is(d, i, ")") || is_introducer(d, i) ||
-            ddl_is(d, i, "GENERATED") || ddl_is(d, i, "ALWAYS"))
-            continue;
-        if (token->kind == TOKEN_STRING)
-            strbuf_addf(&out, "'%s", value);
-        else
-            add_folded(&out, value);
-    }
+    expression_form(d, (struct ddl_span){attr->value, attr->span.end}, &out);
     form = arena_memdup(d->arena, strbuf_str(&out), out.len);
     strbuf_release(&out);
     return form;
@@ -89,10 +68,14 @@ static enum err_code side_parse(struct generated_side *s, const struct load_run 
     return rc ? rc : ddl_table_parse(&s->d, &s->table, err);
 }
 
-static void sides_compare(const struct load_table *t, const struct generated_side *dump,
-                          const struct generated_side *target)
+/* How many columns are generated on both sides by different texts; each is handed to `fn`, which
+ * may be NULL. */
+typedef void difference_fn(void *ctx, const char *column, const char *dump, const char *target);
+static unsigned sides_compare(const struct load_table *t, const struct generated_side *dump,
+                              const struct generated_side *target, difference_fn *fn, void *ctx)
 {
     const struct table *model = &t->dump->model;
+    unsigned differ = 0;
 
     for (unsigned i = 0; i < model->column_count; i++) {
         const char *name = model->columns[i].name;
@@ -102,14 +85,128 @@ static void sides_compare(const struct load_table *t, const struct generated_sid
             continue;
         was = generated_of(dump, name);
         is = generated_of(target, name);
-        if (was && is &&
-            strcmp(plain_form(&dump->d, was->span), plain_form(&target->d, is->span)) != 0)
-            log_event(LOG_WARN, "load.generated", F_STR("table", t->label), F_STR("column", name),
-                      F_STR("dump", ddl_source(&dump->d, was->span)),
-                      F_STR("target", ddl_source(&target->d, is->span)),
-                      F_STR("message", "the target computes this generated column by another "
-                                       "expression: its values may be others than the source's"));
+        if (!was || !is || strcmp(plain_form(&dump->d, was), plain_form(&target->d, is)) == 0)
+            continue;
+        differ++;
+        if (fn)
+            fn(ctx, name, ddl_source(&dump->d, was->span), ddl_source(&target->d, is->span));
     }
+    return differ;
+}
+
+/* ---- as the target prints the dump's expressions ---- */
+
+static void add_column(const struct column *c, const char *expression, struct strbuf *sql)
+{
+    strbuf_add_ident(sql, c->name);
+    strbuf_addf(sql, " %s", c->type_text);
+    if (c->charset && c->collation && c->type != TYPE_VECTOR)
+        strbuf_addf(sql, " CHARACTER SET %s COLLATE %s", c->charset, c->collation);
+    if (expression)
+        strbuf_addf(sql, " %s %s", expression,
+                    c->generated == GENERATED_STORED ? "STORED" : "VIRTUAL");
+}
+
+/* The target's columns, its generated ones by the dump's expressions where that has any. */
+static void probe_sql(const struct load_table *t, const struct generated_side *dump,
+                      const char *name, struct strbuf *sql)
+{
+    bool any = false;
+
+    strbuf_addstr(sql, "CREATE TEMPORARY TABLE ");
+    strbuf_add_table(sql, t->target->db, name);
+    for (unsigned i = 0; i < t->target->column_count; i++) {
+        const struct column *c = &t->target->columns[i];
+        const struct ddl_attr *attr = NULL;
+
+        if (c->row_start_end)
+            continue;
+        if (c->generated != GENERATED_NO) {
+            attr = generated_of(dump, c->name);
+            if (!attr)
+                continue;
+        }
+        strbuf_addstr(sql, any ? "," : " (");
+        add_column(c, attr ? ddl_source(&dump->d, attr->span) : NULL, sql);
+        any = true;
+    }
+    strbuf_addch(sql, ')');
+}
+
+static enum err_code probe_print(const struct load_run *run, const struct load_table *t,
+                                 const struct generated_side *dump, char **text, struct err *err)
+{
+    static const char name[] = "ferry_generated";
+    const struct table probe = {.db = t->target->db, .name = name, .kind = TABLE_BASE};
+    struct err ignored = ERR_INIT;
+    struct strbuf sql = {0};
+    enum err_code rc;
+
+    probe_sql(t, dump, name, &sql);
+    rc = conn_exec(run->conn, sql.str, sql.len, NULL, err);
+    if (!rc) {
+        rc = schema_create_table(run->conn, &probe, text, err);
+        strbuf_reset(&sql);
+        strbuf_addstr(&sql, "DROP TEMPORARY TABLE ");
+        strbuf_add_table(&sql, probe.db, name);
+        if (conn_exec(run->conn, sql.str, sql.len, NULL, &ignored))
+            err_clear(&ignored); /* it ends with the connection */
+    }
+    strbuf_release(&sql);
+    return rc;
+}
+
+/* ---- what is said ---- */
+
+struct saying {
+    const struct load_table *t;
+    bool any;        /* --on-generated-difference warn */
+    struct err *err; /* takes the first one */
+};
+
+static void say_difference(void *ctx, const char *column, const char *dump, const char *target)
+{
+    const struct saying *s = ctx;
+
+    if (!s->any) {
+        if (s->err->code == ERR_OK)
+            (void)err_set(s->err, ERR_LOAD_TABLE_SHAPE,
+                          "table '%s' column '%s' is computed by another expression on the target, "
+                          "so its values would not be the source's: %.300s there, %.300s in the "
+                          "dump; change it, or say --on-generated-difference warn",
+                          s->t->label, column, target, dump);
+        return;
+    }
+    log_event(LOG_WARN, "load.generated", F_STR("table", s->t->label), F_STR("column", column),
+              F_STR("dump", dump), F_STR("target", target),
+              F_STR("message", "the target computes this generated column by another expression: "
+                               "its values may be others than the source's"));
+}
+
+static enum err_code look_closer(struct load_run *run, const struct load_table *t,
+                                 const struct generated_side *dump,
+                                 const struct generated_side *target, struct arena *arena,
+                                 struct err *err)
+{
+    struct saying say = {t, run->config->generated_any, err};
+    struct generated_side printed = {0};
+    char *text = NULL;
+    enum err_code rc = probe_print(run, t, dump, &text, err);
+
+    if (!rc)
+        rc = side_parse(&printed, run, text, arena, err);
+    if (rc && err_info(rc)->retryable) {
+        free(text);
+        return rc;
+    }
+    if (rc) { /* such an expression is not possible there, or nothing can be made */
+        log_event(LOG_DEBUG, "load.generated", F_STR("table", t->label),
+                  F_STR("message", err->msg));
+        err_clear(err);
+    }
+    (void)sides_compare(t, rc ? dump : &printed, target, say_difference, &say);
+    free(text);
+    return err->code;
 }
 
 static enum err_code look_at(struct load_run *run, const struct load_table *t, struct err *err)
@@ -122,13 +219,23 @@ static enum err_code look_at(struct load_run *run, const struct load_table *t, s
 
     if (!rc)
         rc = definition_of_table(run, t, false, &d, err);
-    if (!rc && d.converted.sql) {
+    if (!rc && !d.converted.sql)
+        rc = err_set(err, ERR_LOAD_SCHEMA, "%s", d.doubt ? d.doubt : "the target cannot have it");
+    if (!rc)
         rc = side_parse(&dump, run, d.converted.sql, arena, err);
-        if (!rc)
-            rc = side_parse(&target, run, sql, arena, err);
-        if (!rc)
-            sides_compare(t, &dump, &target);
+    if (!rc)
+        rc = side_parse(&target, run, sql, arena, err);
+    if (rc && !err_info(rc)->retryable) {
+        char *why = xstrdup(err->msg);
+
+        rc = err_set(err, ERR_LOAD_TABLE_SHAPE,
+                     "table '%s': its generated columns cannot be compared with the dump's; say "
+                     "--on-generated-difference warn if they are the same: %s",
+                     t->label, why);
+        free(why);
     }
+    if (!rc && sides_compare(t, &dump, &target, NULL, NULL) > 0)
+        rc = look_closer(run, t, &dump, &target, arena, err);
     definition_release(&d);
     arena_free(arena);
     free(sql);
@@ -139,19 +246,16 @@ enum err_code generated_report(struct load_run *run, struct err *err)
 {
     for (size_t i = 0; i < run->table_count; i++) {
         struct load_table *t = &run->tables[i];
-        enum err_code rc;
 
         if (!wants_look(t))
             continue;
-        rc = look_at(run, t, err);
-        if (rc && err_info(rc)->retryable)
-            return rc;
-        if (rc) /* it decides nothing */
-            log_event(
-                LOG_WARN, "load.generated", F_STR("table", t->label),
-                F_STR("message", "its generated columns could not be compared with the dump's"),
-                F_STR("cause", err->msg));
-        err_clear(err);
+        if (look_at(run, t, err)) {
+            if (err_info(err->code)->retryable || !run->config->generated_any)
+                return err->code;
+            log_event(LOG_WARN, "load.generated", F_STR("table", t->label),
+                      F_STR("message", err->msg));
+            err_clear(err);
+        }
         t->looked = true;
     }
     return ERR_OK;

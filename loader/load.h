@@ -68,6 +68,7 @@ struct load_config { /* const once load_run has it; strings are borrowed */
     size_t rename_count;
     enum load_convert convert;
     bool spatial_bytes; /* TiDB: spatial columns become LONGBLOB */
+    bool generated_any; /* existing tables may compute generated columns otherwise */
     enum load_object_error object_error;
     enum load_indexes indexes;
     enum load_foreign_keys foreign_keys;

@@ -217,7 +217,8 @@ MUST_CHECK enum err_code target_same(struct load_run *run, struct err *err);
 MUST_CHECK enum err_code target_still_there(struct load_run *run, struct err *err);
 
 /* ---- generated.c ---- */
-/* Says which generated columns of existing tables are computed otherwise than the dump's. */
+/* Which generated columns of existing tables are computed otherwise than the dump's:
+ * ERR_LOAD_TABLE_SHAPE, or said. */
 MUST_CHECK enum err_code generated_report(struct load_run *run, struct err *err);
 
 /* ---- statements.c ---- */
