@@ -1,3 +1,4 @@
+#include "common/mysql/ident.h"
 #include "common/schema/convert_inner.h"
 
 #include <stdarg.h>
@@ -62,6 +63,28 @@ void convert_drop(struct converter *c, struct ddl_span span, struct convert_note
         note.was = ddl_source(&c->d, span);
     convert_say(c, note, "%s", meaning);
     ddl_remove(&c->d, span);
+}
+
+void convert_comment(struct converter *c, struct convert_note note, size_t value, size_t limit)
+{
+    struct strbuf text = {0};
+    const char *comment;
+    size_t len;
+
+    if (c->to != VENDOR_TIDB || ddl_token(&c->d, value)->kind != TOKEN_STRING)
+        return;
+    comment = ddl_value(&c->d, value);
+    len = strlen(comment);
+    if (len <= limit)
+        return;
+    for (len = limit; len > 0 && ((unsigned char)comment[len] & 0xc0) == 0x80;)
+        len--;
+    strbuf_add_quoted(&text, comment, len);
+    note.was = ddl_source(&c->d, (struct ddl_span){value, value + 1});
+    note.is = convert_keep(c, &text);
+    convert_say(c, note, "TiDB takes %zu bytes of comment: the rest is cut off", limit);
+    ddl_replace(&c->d, (struct ddl_span){value, value + 1}, note.is);
+    strbuf_release(&text);
 }
 
 /* ---- definers ---- */

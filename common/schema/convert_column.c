@@ -208,7 +208,7 @@ static void convert_default_tidb(struct converter *c, const struct convert_colum
     const struct ddl_span value = {attr->value, attr->span.end};
     const enum type_class class = col->type ? col->type->type_class : CLASS_FIXED;
     const bool large = class == CLASS_TEXT || class == CLASS_BLOB || class == CLASS_JSON ||
-                       class == CLASS_SPATIAL || class == CLASS_VECTOR;
+                       class == CLASS_SPATIAL || class == CLASS_VECTOR || col->large;
     struct convert_note note = convert_column_note(col, CHANGE_LOSS);
     const enum default_fit fit =
         convert_default_fit(c, value, class == CLASS_TIME ? col->length : 0);
@@ -340,6 +340,8 @@ static void convert_attr(struct converter *c, const struct convert_column *col,
         convert_default(c, col, attr);
     else if (attr->kind == ATTR_GENERATED)
         convert_generated(c, col, attr);
+    else if (attr->kind == ATTR_COMMENT)
+        convert_comment(c, convert_column_note(col, CHANGE_WARNING), attr->value, 1024);
     else if (attr->kind == ATTR_CHECK && convert_check(c, col->name, attr->span, attr->value))
         ddl_remove(&c->d, attr->span);
 }

@@ -13,6 +13,7 @@ struct convert_column {
     const struct convert_type *type; /* NULL: unknown type */
     bool text;                       /* has a collation of its own */
     bool key;                        /* of a primary, unique or foreign key */
+    bool large;                      /* became a TEXT or BLOB */
     bool narrow;                     /* three bytes a character, for a long key's sake */
     unsigned length;                 /* the number in parentheses; 0: none */
     char source[64];                 /* collation on the source; "" unknown */
@@ -43,6 +44,8 @@ void convert_say(struct converter *c, struct convert_note note, const char *mean
     PRINTF_LIKE(3, 4);
 /* A copy of the text in the result's arena. */
 const char *convert_keep(struct converter *c, const struct strbuf *sb);
+/* TiDB: a comment (a string token) that is longer than so many bytes is cut short. */
+void convert_comment(struct converter *c, struct convert_note note, size_t value, size_t limit);
 /* Removes the tokens and says so. */
 void convert_drop(struct converter *c, struct ddl_span span, struct convert_note note,
                   const char *meaning);

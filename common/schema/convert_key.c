@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define KEY_PARTS_MAX 16U /* TiDB's, as MySQL's */
+
 static bool convert_is_key(const struct ddl_item *item)
 {
     return item->kind == ITEM_PRIMARY || item->kind == ITEM_UNIQUE || item->kind == ITEM_KEY;
@@ -171,6 +173,31 @@ static void convert_key_length(struct converter *c, struct ddl_item *item)
                 bytes, convert_key_limit(c));
 }
 
+/* MariaDB's keys have up to 32 parts. */
+static void convert_key_parts(struct converter *c, struct ddl_item *item)
+{
+    struct convert_note note = convert_key_note(c, item, CHANGE_WARNING);
+    struct ddl_span rest;
+
+    if (item->part_count <= KEY_PARTS_MAX)
+        return;
+    note.was = ddl_source(&c->d, item->parens);
+    if (item->kind != ITEM_KEY) {
+        note.severity = CHANGE_REFUSED;
+        convert_say(c, note,
+                    "%zu columns are more than the %u of TiDB's indexes; fewer would not keep the "
+                    "same rows apart",
+                    item->part_count, KEY_PARTS_MAX);
+        return;
+    }
+    rest = (struct ddl_span){item->parts[KEY_PARTS_MAX - 1].span.end, item->parens.end - 1};
+    ddl_remove(&c->d, rest);
+    note.is = ddl_source(&c->d, (struct ddl_span){item->parts[0].span.first, rest.first});
+    convert_say(c, note, "%zu columns are more than the %u of TiDB's indexes: the first ones stay",
+                item->part_count, KEY_PARTS_MAX);
+    item->part_count = KEY_PARTS_MAX;
+}
+
 /* An expression as a part: TiDB indexes few functions. */
 static bool convert_key_expression(struct converter *c, struct ddl_item *item,
                                    const struct ddl_part *part)
@@ -251,7 +278,10 @@ static void convert_key_option(struct converter *c, const struct ddl_item *item,
     const bool hidden = !ddl_is(&c->d, attr->span.first, "NOT");
     struct convert_note note = convert_key_note(c, item, CHANGE_INFO);
 
-    if (attr->kind == ATTR_IGNORED && c->to != VENDOR_MARIADB) {
+    if (attr->kind == ATTR_COMMENT) {
+        note.severity = CHANGE_WARNING;
+        convert_comment(c, note, attr->value, 1024);
+    } else if (attr->kind == ATTR_IGNORED && c->to != VENDOR_MARIADB) {
         if (hidden)
             ddl_replace(&c->d, attr->span, "INVISIBLE");
         else
@@ -276,6 +306,8 @@ static void convert_key_option(struct converter *c, const struct ddl_item *item,
 
 static void convert_key(struct converter *c, struct ddl_item *item)
 {
+    if (c->to == VENDOR_TIDB && convert_is_key(item))
+        convert_key_parts(c, item);
     for (size_t i = 0; i < item->part_count; i++)
         if (!convert_key_part(c, item, i)) {
             item->dropped |= item->kind == ITEM_KEY;

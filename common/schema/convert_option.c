@@ -178,6 +178,9 @@ void convert_options(struct converter *c, const struct ddl_option *options, size
             continue;
         }
         kept = true;
+        note.severity = CHANGE_WARNING;
+        if (strcmp(o->name, "COMMENT") == 0 && !o->quoted && o->value != DDL_NONE)
+            convert_comment(c, note, o->value, 2048);
         if (strcmp(o->name, "ENGINE") == 0 && o->value != DDL_NONE && !o->quoted)
             convert_engine(c, o->value);
     }

@@ -123,10 +123,12 @@ static void convert_text_room(struct converter *c, struct convert_column *col)
         convert_type_to(c, col, CHANGE_INFO, col->type->instead,
                         "the same characters can take more bytes in the new character set");
     else if (col->type->type_class == CLASS_CHAR &&
-             (uint64_t)col->length * charset_max_bytes(col->map.charset) > 65535)
+             (uint64_t)col->length * charset_max_bytes(col->map.charset) > 65535) {
         convert_type_to(c, col, CHANGE_WARNING, "mediumtext",
                         "the length is above what TiDB lets a VARCHAR of the new character set "
                         "have; it is no longer checked");
+        col->large = true;
+    }
 }
 
 static void convert_type_for_tidb(struct converter *c, struct convert_column *col)

@@ -395,6 +395,29 @@ def test_triggers_routines_events(t):
     assert len(left) == 1 and target.value("SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema='prog'") == 0
 
 
+def test_what_tidb_has_no_room_for(t):
+    """Known when the load is planned, said by --convert report, and made to fit or refused by name: never the server's own error."""
+    source, target = t.server("mariadb"), t.server("tidb")
+    columns = ["c%d" % i for i in range(20)]
+    numbers = ", ".join(c + " int NOT NULL" for c in columns)
+    t.database(source, "room", "CREATE TABLE parts (%s, KEY k (%s))" % (numbers, ",".join(columns)), "INSERT INTO parts SELECT %s" % ",".join("1" * 20),
+               "CREATE TABLE apart (%s, UNIQUE KEY k (%s))" % (numbers, ",".join(columns)),
+               "CREATE TABLE said (a int COMMENT '%s', KEY k (a) COMMENT '%s') COMMENT '%s'" % ("\u00e4" * 1024, "\u00e4" * 1000, "\u00e4" * 2048),
+               "INSERT INTO said VALUES (1)", "CREATE TABLE wide (a varchar(60000) CHARACTER SET latin1 NOT NULL DEFAULT 'x')",
+               "INSERT INTO wide VALUES (REPEAT('\u00e4', 60000))",
+               "CREATE TABLE many (%s)" % ", ".join("c%d tinyint" % i for i in range(1017)), options=UTF8)
+    out = dumped(t, source, "room")
+    t.gone_after(target, "room")
+    r = ferry.load(target, out, "--convert", "report").must()
+    for words in ("refused  table room.apart: key k", "warning  table room.parts: key k", "warning  table room.said: column a", "warning  table room.said: key k",
+                  "warning  table room.said: option COMMENT", "loss     table room.wide: column a: DEFAULT 'x'"):
+        assert words in r.out, (words, r)
+    ferry.load(target, out).must(6, ["room.apart", "20 columns are more than the 16 of TiDB's indexes", "total"])
+    assert compare.table_names(target, "room") == ["many", "parts", "said", "wide"]
+    assert target.value("SELECT COUNT(*) FROM room.parts") == target.value("SELECT COUNT(*) FROM room.said") == 1
+    assert target.value("SELECT CHAR_LENGTH(a) FROM room.wide") == 60000
+
+
 def test_views_over_functions(t):
     """A view that calls a function, and one over that view, are made after the function; a cut in between is no matter."""
     source = t.server("mariadb")

@@ -588,6 +588,20 @@ static const struct convert_case cases_of_columns[] = {
      "warning column b: varchar(30000) -> mediumtext\n"
      "info column c: tinytext -> text\n"
      "warning column y: year(2) -> year(4)\n", {0}},
+    {"keys of many columns, a default that cannot be any more", OBJECT_TABLE, &maria10, &tidb84,
+     "CREATE TABLE t (c0 int, c1 int, c2 int, c3 int, c4 int, c5 int, c6 int, c7 int, c8 int, c9 int, c10 int, c11 int, c12 int, c13 int, c14 int, c15 int, c16 int,\n"
+     "  a varchar(40000) CHARACTER SET latin1 COLLATE latin1_bin NOT NULL DEFAULT 'x',\n"
+     "  KEY k (c0,c1,c2,c3,c4,c5,c6,c7,c8,c9,c10,c11,c12,c13,c14,c15,c16), UNIQUE KEY u (c0,c1,c2,c3,c4,c5,c6,c7,c8,c9,c10,c11,c12,c13,c14,c15,c16)) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+     "CREATE TABLE t (c0 int, c1 int, c2 int, c3 int, c4 int, c5 int, c6 int, c7 int, c8 int, c9 int, c10 int, c11 int, c12 int, c13 int, c14 int, c15 int, c16 int,\n"
+     "  a mediumtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,\n"
+     "  KEY k (c0,c1,c2,c3,c4,c5,c6,c7,c8,c9,c10,c11,c12,c13,c14,c15), UNIQUE KEY u (c0,c1,c2,c3,c4,c5,c6,c7,c8,c9,c10,c11,c12,c13,c14,c15,c16)) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+     NULL,
+     "warning column a: varchar(40000) -> mediumtext\n"
+     "info column a: latin1_bin -> utf8mb4_bin\n"
+     "loss column a: DEFAULT 'x' -> \n"
+     "warning key k: (c0,c1,c2,c3,c4,c5,c6,c7,c8,c9,c10,c11,c12,c13,c14,c15,c16) -> c0,c1,c2,c3,c4,c5,c6,c7,c8,c9,c10,c11,c12,c13,c14,c15\n"
+     "refused key u: (c0,c1,c2,c3,c4,c5,c6,c7,c8,c9,c10,c11,c12,c13,c14,c15,c16) -> \n",
+     {0}},
     {"a name that TiDB keeps, a type that nobody knows", OBJECT_TABLE, &maria10, &tidb84,
      "CREATE TABLE t (_tidb_rowid int, x xmltype)", NULL, NULL,
      "refused column _tidb_rowid:  -> \n"
