@@ -517,13 +517,13 @@ enum err_code schema_follow(struct load_run *run, struct err *err)
         t->clear = CLEAR_NONE;
         if (!t->create || t->target || atomic_load(&t->failed))
             continue;
+        t->later = t->dump->kind == TABLE_VIEW && programs_created(run);
+        if (t->later)
+            continue;
         if (run->replay && run->job.state == JOB_ROWS_DONE) { /* the source has dropped it since */
             atomic_store(&t->failed, true);
             continue;
         }
-        t->later = t->dump->kind == TABLE_VIEW && programs_created(run);
-        if (t->later)
-            continue;
         (void)err_set(&why, ERR_LOAD_SCHEMA, "%s: the loader that leads could not create it",
                       t->label);
         schema_leave_out(run, t, &why);
