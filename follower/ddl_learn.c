@@ -2,6 +2,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
+#include "common/schema/collation.h"
 #include "common/schema/read.h"
 #include "follower/follow_ddl.h"
 
@@ -20,9 +21,6 @@ static enum err_code source_now(const struct follow_run *run, const char *db, co
     enum err_code rc;
 
     *out = NULL;
-    if (!run->source_conn)
-        return err_set(err, ERR_FOLLOW_DDL,
-                       "how its rows look is not known without the source (--source)");
     strbuf_add_ident(&pattern, db);
     strbuf_addch(&pattern, '.');
     strbuf_add_ident(&pattern, name);
@@ -42,8 +40,6 @@ static bool text_equal(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* A column that was known is as it was: no later statement that the binlog still holds has changed
- * it. */
 static bool column_same(const struct column *a, const struct column *b)
 {
     return a->type == b->type && a->length == b->length && a->precision == b->precision &&
@@ -51,28 +47,98 @@ static bool column_same(const struct column *a, const struct column *b)
            text_equal(a->charset, b->charset);
 }
 
-/* The named columns as the source has them now, in the order given. */
-static enum err_code definition_make(struct ddl_job *j, struct follow_table *t, const char **names,
-                                     unsigned count, struct err *err)
+/* No later statement that the binlog still holds has changed what was known before. */
+static bool table_unchanged(const struct table *known, const struct table *now)
 {
-    const struct definition *old = t->definition;
+    for (unsigned i = 0; known && i < known->column_count; i++) {
+        const struct column *c = table_column(now, known->columns[i].name);
+
+        if (!c || !column_same(&known->columns[i], c))
+            return false;
+    }
+    return true;
+}
+
+static enum err_code column_unknown(const struct follow_table *t, const char *name, struct err *err)
+{
+    return err_set(
+        err, ERR_FOLLOW_DDL,
+        "%s.%s has been changed again on the source since, so how its column '%s' looked "
+        "in between is not known",
+        t->db, t->name, name);
+}
+
+/* Names in the order of the new definition, with what the statement says of those that are new. */
+struct shape {
+    const char **names;
+    const char **charsets; /* of a new text column; "": not said; NULL: the column is not new */
+    unsigned count;
+};
+
+static enum err_code database_charset(const struct follow_run *run, const char *db, char **out,
+                                      struct err *err)
+{
+    struct strbuf sql = {0};
+    enum err_code rc = ERR_OK;
+
+    *out = NULL;
+    strbuf_addstr(&sql, "SELECT default_character_set_name FROM information_schema.schemata WHERE "
+                        "schema_name=");
+    strbuf_add_quotedz(&sql, db);
+    if (run->source_conn)
+        rc = conn_value(run->source_conn, strbuf_str(&sql), out, err);
+    strbuf_release(&sql);
+    return rc;
+}
+
+/* A new column as the target has it since the step, with the statement's own character set. */
+static enum err_code column_of_target(struct ddl_job *j, const struct follow_table *t,
+                                      const char *name, const char *charset, struct column *out,
+                                      struct err *err)
+{
+    const struct table *target;
+    const struct column *c;
+
+    if (!j->target_read && tables_read_target(j->run, err))
+        return err->code;
+    j->target_read = true;
+    target = j->run->target ? schema_find(j->run->target, t->to_db, t->to_name) : NULL;
+    c = target ? table_column(target, name) : NULL;
+    if (!c || (c->charset && !*charset))
+        return column_unknown(t, name, err);
+    *out = *c;
+    if (c->charset)
+        out->charset = charset;
+    return ERR_OK;
+}
+
+/* Columns that were known stay; new ones are what the source says of them now, or, where that has
+ * moved on, what the target has made of the statement. */
+static enum err_code definition_make(struct ddl_job *j, struct follow_table *t,
+                                     const struct shape *shape, struct err *err)
+{
+    const struct table *old = t->definition ? &t->definition->model : NULL;
     struct schema *schema = NULL;
-    const struct table *now;
-    struct table want = {.db = t->db, .name = t->name, .column_count = count};
-    enum err_code rc = source_now(j->run, t->db, t->name, &schema, &now, err);
+    const struct table *now = NULL;
+    struct table want = {.db = t->db, .name = t->name, .column_count = shape->count};
+    enum err_code rc = ERR_OK;
 
-    want.columns = xcalloc(count + 1U, sizeof *want.columns);
-    for (unsigned i = 0; !rc && i < count; i++) {
-        const struct column *known = old ? table_column(&old->model, names[i]) : NULL;
-        const struct column *c = now ? table_column(now, names[i]) : NULL;
+    if (j->run->source_conn)
+        rc = source_now(j->run, t->db, t->name, &schema, &now, err);
+    if (now && !table_unchanged(old, now))
+        now = NULL;
+    want.columns = xcalloc(shape->count + 1U, sizeof *want.columns);
+    for (unsigned i = 0; !rc && i < shape->count; i++) {
+        const char *name = shape->names[i];
+        const struct column *c = shape->charsets[i] ? NULL : table_column(old, name);
 
-        if (!c || (known && !column_same(known, c)))
-            rc = err_set(err, ERR_FOLLOW_DDL,
-                         "%s.%s has been changed again on the source since, so how its rows looked "
-                         "in between is not known",
-                         t->db, t->name);
-        else
+        if (!c && now)
+            c = table_column(now, name);
+        if (c)
             want.columns[i] = *c;
+        else
+            rc = column_of_target(j, t, name, shape->charsets[i] ? shape->charsets[i] : "",
+                                  &want.columns[i], err);
     }
     if (!rc) {
         struct definition *made = definition_copy(&want, t);
@@ -88,25 +154,93 @@ static enum err_code definition_make(struct ddl_job *j, struct follow_table *t, 
 
 /* ---- steps ---- */
 
+/* The character set that a column's attributes, or a table's options, name; NULL: none. */
+static const char *charset_of(const struct ddl_text *d, size_t charset, size_t collation)
+{
+    char name[16];
+
+    if (charset != DDL_NONE)
+        return ddl_value(d, charset);
+    if (collation == DDL_NONE)
+        return NULL;
+    collation_charset(ddl_value(d, collation), name);
+    return arena_strdup(d->arena, name);
+}
+
+static const char *column_charset(const struct ddl_text *d, const struct ddl_item *item)
+{
+    const struct ddl_attr *charset = ddl_attr(item, ATTR_CHARSET);
+    const struct ddl_attr *collation = ddl_attr(item, ATTR_COLLATE);
+
+    if (ddl_attr(item, ATTR_BINARY)) /* ASCII, UNICODE: old words, not followed */
+        return "";
+    return charset_of(d, charset ? charset->value : DDL_NONE,
+                      collation ? collation->value : DDL_NONE);
+}
+
+static const char *table_charset(const struct ddl_text *d, const struct ddl_table *t)
+{
+    size_t charset = DDL_NONE, collation = DDL_NONE;
+
+    for (size_t i = 0; i < t->option_count; i++)
+        if (strcmp(t->options[i].name, "CHARSET") == 0)
+            charset = t->options[i].value;
+        else if (strcmp(t->options[i].name, "COLLATE") == 0)
+            collation = t->options[i].value;
+    return charset_of(d, charset, collation);
+}
+
+static void shape_add(struct shape *shape, const char *name, const char *charset)
+{
+    shape->names[shape->count] = name;
+    shape->charsets[shape->count++] = charset;
+}
+
+static struct shape shape_new(size_t room)
+{
+    return (struct shape){.names = xcalloc(room + 1, sizeof(char *)),
+                          .charsets = xcalloc(room + 1, sizeof(char *))};
+}
+
+static void shape_release(struct shape *shape)
+{
+    free(shape->names);
+    free(shape->charsets);
+}
+
 static enum err_code learn_create(struct ddl_job *j, const struct ddl_step *s, struct err *err)
 {
     struct arena *arena = arena_new();
     struct follow_table *t = tables_add(j->run, s->db, s->name);
-    const char **names = NULL;
-    unsigned count = 0;
+    struct shape shape = {.names = NULL};
     struct ddl_table parsed = {0};
+    const char *table = NULL;
+    char *database = NULL;
     struct ddl_text d;
     enum err_code rc = ddl_text_init(&d, s->clause, &j->run->source, arena, err);
 
     if (!rc)
         rc = ddl_table_parse(&d, &parsed, err);
-    names = xcalloc(parsed.item_count + 1, sizeof(char *));
-    for (size_t i = 0; !rc && i < parsed.item_count; i++)
-        if (parsed.items[i].kind == ITEM_COLUMN)
-            names[count++] = ddl_value(&d, parsed.items[i].name);
     if (!rc)
-        rc = definition_make(j, t, names, count, err);
-    free(names);
+        table = table_charset(&d, &parsed);
+    if (!rc && !table)
+        rc = database_charset(j->run, s->db, &database, err);
+    shape = shape_new(parsed.item_count);
+    for (size_t i = 0; !rc && i < parsed.item_count; i++) {
+        const struct ddl_item *item = &parsed.items[i];
+        const char *charset = column_charset(&d, item);
+
+        if (item->kind == ITEM_COLUMN)
+            shape_add(&shape, ddl_value(&d, item->name),
+                      charset    ? charset
+                      : table    ? table
+                      : database ? database
+                                 : "");
+    }
+    if (!rc)
+        rc = definition_make(j, t, &shape, err);
+    shape_release(&shape);
+    free(database);
     arena_free(arena);
     return rc;
 }
@@ -140,26 +274,40 @@ static void learn_rename(struct ddl_job *j, const struct ddl_step *s)
 
 static enum err_code learn_add(struct ddl_job *j, const struct ddl_step *s, struct err *err)
 {
+    struct arena *arena = arena_new();
     struct follow_table *t = tables_find(j->run, s->db, s->name);
     const struct table *model = &t->definition->model;
-    const char **names = xcalloc(model->column_count + 2U, sizeof(char *));
-    unsigned count = 0;
+    struct shape shape = shape_new(model->column_count + 1U);
+    struct strbuf create = {0};
+    struct ddl_table parsed = {0};
+    const char *charset = NULL;
     bool placed = s->first;
+    struct ddl_text d;
     enum err_code rc;
 
+    strbuf_addf(&create, "CREATE TABLE `t` (%s)", s->clause);
+    rc = ddl_text_init(&d, strbuf_str(&create), &j->run->source, arena, err);
+    if (!rc)
+        rc = ddl_table_parse(&d, &parsed, err);
+    if (!rc && parsed.item_count == 1)
+        charset = column_charset(&d, &parsed.items[0]);
+    charset = charset ? charset : "";
     if (s->first)
-        names[count++] = s->part;
+        shape_add(&shape, s->part, charset);
     for (unsigned i = 0; i < model->column_count; i++) {
-        names[count++] = model->columns[i].name;
+        shape_add(&shape, model->columns[i].name, NULL);
         if (s->after && strcasecmp(model->columns[i].name, s->after) == 0) {
-            names[count++] = s->part;
+            shape_add(&shape, s->part, charset);
             placed = true;
         }
     }
     if (!placed)
-        names[count++] = s->part;
-    rc = definition_make(j, t, names, count, err);
-    free(names);
+        shape_add(&shape, s->part, charset);
+    if (!rc)
+        rc = definition_make(j, t, &shape, err);
+    strbuf_release(&create);
+    shape_release(&shape);
+    arena_free(arena);
     return rc;
 }
 

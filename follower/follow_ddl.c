@@ -201,6 +201,7 @@ static enum err_code step_do(struct ddl_job *j, const struct ddl_step *s, struct
     if (!done && step_execute(j, s, err))
         return err->code;
     fault_point("follow.ddl.executed");
+    j->target_read = false;
     run->report->ddl++;
     return ERR_OK;
 }

@@ -8,6 +8,7 @@
 struct ddl_job { /* one statement */
     struct follow_run *run;
     struct ddl_plan plan;
+    bool target_read;       /* its tables have been, since the step at hand */
     struct follow_ddl note; /* as the target has it, or is to have it */
 };
 

@@ -90,7 +90,7 @@ def loaded(t, kind, target_kind, db="fo"):
     t.database(source, db, *tables(db, kind), options="CHARACTER SET utf8mb4")
     t.gone_after(target, db)
     fill(source, db)
-    out = t.path("dump")
+    out = t.path("dump-" + target_kind)
     ferry.dump(source, out, "-f", db + ".*").must()
     return source, target, out
 
@@ -128,3 +128,90 @@ def test_mariadb_to_tidb(t):
 
 def test_mysql_to_mariadb(t):
     check_follow(t, "mysql", "mariadb")
+
+
+def test_killed_and_continued(t):
+    """SIGKILL at each of the follower's steps, while the source goes on being written."""
+    source, target, out = loaded(t, "mariadb", "mysql")
+    ferry.load(target, out).must()
+    writer = Writer(source, "fo", t.seed)
+    args = ["follow", "--source", source.url, "--target", target.url, "--input", out, "--until", "caught-up", "-t", "4"]
+    steps = ["follow.begin", "follow.before-commit", "follow.after-commit", "follow.before-point", "follow.after-point", "follow.taken"]
+    for step in steps:
+        writer.run(25)
+        ferry.run_fault(step, *args)
+    writer.close()
+    ferry.run(*args).must()
+    compare.same_database(source, target, "fo")
+
+
+def test_ddl(t):
+    """What can be done exactly is done; said twice it stays as it is."""
+    for target_kind in ("tidb", "mysql"):
+        source, target, out = loaded(t, "mariadb", target_kind)
+        ferry.load(target, out).must()
+        writer = Writer(source, "fo", t.seed).run(20)
+        writer.connection.commit()
+        source.run("USE fo", "TRUNCATE TABLE plain", "INSERT INTO plain VALUES (1,'a',1,NULL)",
+                   "CREATE TABLE fresh (id int PRIMARY KEY, v varchar(20) CHARACTER SET latin1, KEY (v))", "INSERT INTO fresh VALUES (1,'ä'),(2,'b')",
+                   "CREATE TABLE twin LIKE fresh", "INSERT INTO twin SELECT * FROM fresh",
+                   "RENAME TABLE fresh TO old_, twin TO fresh", "UPDATE fresh SET v='swapped' WHERE id=2",
+                   "ALTER TABLE fresh ADD COLUMN n int NOT NULL DEFAULT 5 AFTER id, ADD COLUMN z varchar(9) DEFAULT 'q'",
+                   "INSERT INTO fresh VALUES (3,7,'c','d')", "ALTER TABLE uniq DROP COLUMN n", "UPDATE uniq SET u=u+10000",
+                   "CREATE INDEX nn ON fresh (n)", "ALTER TABLE fresh DROP INDEX nn, ADD UNIQUE KEY zz (z, id)",
+                   "CREATE TABLE gone (id int)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone, old_",
+                   "DELETE FROM account WHERE id=3")
+        follow(source, target, "--input", out, "--until", "caught-up").must(0, "definitions changed: ")
+        compare.same_database(source, target, "fo")
+        writer.close()
+        t.gone_after(target, "fo")
+
+
+DDL = ["TRUNCATE TABLE plain", "CREATE TABLE fresh LIKE uniq", "RENAME TABLE uniq TO tmp_, fresh TO uniq", "ALTER TABLE pair ADD COLUMN n int DEFAULT 3",
+       "ALTER TABLE pair DROP COLUMN c", "DROP TABLE tmp_"]
+
+
+def test_ddl_killed(t):
+    """Killed before a statement of DDL is sent, behind it, and behind its record: it is done once."""
+    for target_kind in ("tidb", "mariadb"):
+        source, target, out = loaded(t, "mysql", target_kind)
+        ferry.load(target, out).must()
+        args = ["follow", "--source", source.url, "--target", target.url, "--input", out, "--until", "caught-up"]
+        for i, statement in enumerate(DDL):
+            source.run("USE fo", "INSERT INTO account VALUES (%d,0)" % (1000 + i), statement, "UPDATE account SET sum=1 WHERE id=%d" % (1000 + i))
+            ferry.run_fault(["follow.ddl.noted", "follow.ddl.executed", "follow.ddl.kept"][i % 3], *args)
+            ferry.run_fault(["follow.ddl.executed", "follow.ddl.kept", "follow.ddl.kept"][i % 3], *args) if i % 3 < 2 and i != 2 else None
+        ferry.run(*args).must()
+        compare.same_database(source, target, "fo")
+
+
+def test_stops_by_name(t):
+    """What cannot be followed exactly stops with its place; what is not followed does not."""
+    source, target, out = loaded(t, "mariadb", "mysql")
+    follow(source, target, "--input", out).must(1, "no state of a load")
+    ferry.load(target, out).must()
+    follow(source, target).must(2, "name the dump with --input")
+    t.database(source, "elsewhere", "CREATE TABLE x (id int)", "INSERT INTO x VALUES (1)", "ALTER TABLE x ADD COLUMN y int", "DROP TABLE x")
+    source.run("USE fo", "DELETE FROM account WHERE id=1", "ALTER TABLE plain MODIFY v text")
+    run = lambda *more: follow(source, target, "--input", out, "--until", "caught-up", *more)
+    for _ in range(2):
+        run().must(1, ["FERRY-FOLLOW-DDL", "ALTER TABLE plain MODIFY v text"])
+    assert target.value("SELECT COUNT(*) FROM fo.account WHERE id=1") == 0
+    target.run("DELETE FROM fo.account WHERE id=2")
+    source.run("USE fo", "ALTER TABLE plain MODIFY v varchar(40)")
+    run("--ddl", "stop").must(1, "--ddl stop")
+
+
+def test_cascades_are_refused(t):
+    source = t.server("mariadb")
+    target = t.server("mysql")
+    t.database(source, "fo", "CREATE TABLE p (id int PRIMARY KEY)",
+               "CREATE TABLE c (id int PRIMARY KEY, p int, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE)", "INSERT INTO p VALUES (1)",
+               "INSERT INTO c VALUES (1,1)")
+    t.gone_after(target, "fo")
+    ferry.dump(source, t.path("d"), "-f", "fo.*").must()
+    ferry.load(target, t.path("d")).must()
+    follow(source, target, "--input", t.path("d"), "--until", "caught-up").must(1, ["FERRY-FOLLOW-CASCADE", "fo.c"])
+    source.run("INSERT INTO fo.c VALUES (2,1)")
+    follow(source, target, "--input", t.path("d"), "--until", "caught-up", "--cascades", "none").must()
+    compare.same_database(source, target, "fo")
