@@ -4,6 +4,7 @@ import os
 import random
 
 import binlog
+import captured
 import compare
 import ferry
 from case import quick
@@ -215,3 +216,26 @@ def test_cascades_are_refused(t):
     source.run("INSERT INTO fo.c VALUES (2,1)")
     follow(source, target, "--input", t.path("d"), "--until", "caught-up", "--cascades", "none").must()
     compare.same_database(source, target, "fo")
+
+
+def contents(server, db):
+    return {table: compare.rows(server, db, table, compare.columns(server, db, table)) for table in compare.table_names(server, db)}
+
+
+def test_load_ends_with_the_captured_binlog(t):
+    """Changes that are made while the dump runs, with the source away afterwards; killed within the replay."""
+    source = t.own_server("mariadb")
+    target = t.server("mysql")
+    t.database(source, "fo", *tables("fo", "mariadb"), options="CHARACTER SET utf8mb4")
+    t.gone_after(target, "fo")
+    fill(source, "fo")
+    out = t.path("d")
+    with captured.held_dump(source, out, "-f", "fo.*") as dump:
+        Writer(source, "fo", t.seed).run(60).close()
+    captured.finish(dump).must()
+    expected = contents(source, "fo")
+    source.kill()
+    ferry.run_fault("follow.after-commit", "load", "--target", target.url, "--input", out)
+    ferry.load(target, out).must(0, "transactions followed")
+    assert contents(target, "fo") == expected
+    ferry.load(target, out).must(0, "nothing to do")
