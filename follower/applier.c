@@ -28,14 +28,16 @@
 #define SPILL_PIECE ((size_t)256 << 10)
 #define ATOMIC_BYTES_TIDB ((uint64_t)64 << 20)
 #define ATOMIC_BYTES ((uint64_t)4 << 30)
+#define KEPT_BYTES ((size_t)2 << 20)
 #define RETRY_US UINT64_C(600000000)
 #define PACKET_BYTES ((size_t)512 << 10)
-#define LINGER_US 10000      /* how long an open unit waits for more */
-#define RECORD_US 500000     /* between two records of the point */
-#define LOOK_US 100000       /* between two looks at a request to stop */
-#define UNITS_A_THREAD 4     /* that wait */
-#define TABLES_MAX (1 << 20) /* definitions, those before a DDL too */
-#define GTIDS_A_UNIT 4096    /* transactions without changes are in units too */
+#define TIDB_LOAD_JOINS 70600 /* before, LOAD DATA commits by itself */
+#define LINGER_US 10000       /* how long an open unit waits for more */
+#define RECORD_US 500000      /* between two records of the point */
+#define LOOK_US 100000        /* between two looks at a request to stop */
+#define UNITS_A_THREAD 4      /* that wait */
+#define TABLES_MAX (1 << 20)  /* definitions, those before a DDL too */
+#define GTIDS_A_UNIT 4096     /* transactions without changes are in units too */
 
 /* ---- waiting ---- */
 
@@ -388,6 +390,7 @@ static enum err_code target_look(struct applier *a, struct conn *c, struct err *
     enum err_code rc;
 
     a->tidb = conn_flavour(c)->vendor == VENDOR_TIDB;
+    a->load = flavour_at_least(conn_flavour(c), VENDOR_TIDB, TIDB_LOAD_JOINS);
     if (!a->config.atomic_bytes)
         a->config.atomic_bytes = a->tidb ? ATOMIC_BYTES_TIDB : ATOMIC_BYTES;
     rc = conn_value(c, "SELECT @@max_allowed_packet", &packet, err);
@@ -475,7 +478,8 @@ static enum err_code start_threads(struct applier *a, const struct applied_fence
         w->number = i;
         w->fence = fences[i];
         w->writer.packet_bytes = a->packet_bytes;
-        w->writer.sql.max = SIZE_MAX / 2;
+        w->writer.sql.max = w->writer.rows.max = SIZE_MAX / 2;
+        w->writer.load = a->load;
         w->block.max = SIZE_MAX / 2;
     }
     return pool_start(&a->pool, "apply", a->config.threads, worker_work, NULL, a, err);
@@ -580,6 +584,10 @@ enum err_code applier_begin(struct applier *a, const struct applier_txn *txn, bo
 
 void applier_rollback(struct applier *a)
 {
+    if (a->txn.cap > KEPT_BYTES) {
+        strbuf_release(&a->txn);
+        a->txn = (struct strbuf){.max = SIZE_MAX / 2};
+    }
     strbuf_reset(&a->txn);
     a->txn_changes = 0;
     a->keys.count = 0;

@@ -67,6 +67,7 @@ struct applier {
     struct state state;
     size_t packet_bytes;
     bool tidb;
+    bool load; /* LOAD DATA LOCAL joins a transaction on this target */
     bool read_committed;
     struct cancel stop; /* asked for by a failure, or by the end */
     struct pool *pool;

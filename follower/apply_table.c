@@ -111,6 +111,15 @@ static void indexes_copy(struct apply_table *t, const struct applier_table *from
 
 /* ---- statements ---- */
 
+static void column_list(const struct apply_table *t, struct strbuf *sb)
+{
+    for (unsigned i = 0; i < t->column_count; i++) {
+        strbuf_addstr(sb, i ? "," : " (");
+        strbuf_add_ident(sb, t->columns[i].def->name);
+    }
+    strbuf_addch(sb, ')');
+}
+
 static char *write_head(const struct apply_table *t, const char *word)
 {
     struct strbuf sb = {0};
@@ -119,11 +128,23 @@ static char *write_head(const struct apply_table *t, const char *word)
     strbuf_addstr(&sb, word);
     strbuf_addstr(&sb, " INTO ");
     strbuf_add_table(&sb, t->db, t->name);
-    for (unsigned i = 0; i < t->column_count; i++) {
-        strbuf_addstr(&sb, i ? "," : " (");
-        strbuf_add_ident(&sb, t->columns[i].def->name);
-    }
-    strbuf_addstr(&sb, ") VALUES ");
+    column_list(t, &sb);
+    strbuf_addstr(&sb, " VALUES ");
+    text = arena_strdup(t->arena, strbuf_str(&sb));
+    strbuf_release(&sb);
+    return text;
+}
+
+static char *load_head(const struct apply_table *t)
+{
+    struct strbuf sb = {0};
+    char *text;
+
+    strbuf_addstr(&sb, "LOAD DATA LOCAL INFILE 'ferry' INTO TABLE ");
+    strbuf_add_table(&sb, t->db, t->name);
+    strbuf_addstr(&sb, " CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' "
+                       "LINES TERMINATED BY '\\n'");
+    column_list(t, &sb);
     text = arena_strdup(t->arena, strbuf_str(&sb));
     strbuf_release(&sb);
     return text;
@@ -189,6 +210,7 @@ enum err_code apply_table_new(const struct applier_table *from, unsigned id,
         t->insert = write_head(t, "INSERT");
         t->replace = write_head(t, "REPLACE");
         t->erase = erase_head(t);
+        t->load = load_head(t);
         *out = t;
     } else {
         apply_table_free(t);

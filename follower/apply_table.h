@@ -52,6 +52,7 @@ struct apply_table {
     unsigned index_count;
     unsigned source_count;                /* columns that an image must have at least */
     const char *insert, *replace, *erase; /* "INSERT INTO ... VALUES ", "DELETE FROM ... WHERE " */
+    const char *load;                     /* "LOAD DATA LOCAL ... (...)" */
 };
 
 /* ERR_LOAD_TABLE_SHAPE. */

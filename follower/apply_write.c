@@ -16,19 +16,33 @@
 #define ER_DUP_ENTRY 1062
 #define ER_DUP_ENTRY_NAMED 1586
 #define KEY_TEXT_MAX 64
+#define KEPT_BYTES ((size_t)2 << 20)
 
 void writer_release(struct writer *w)
 {
     strbuf_release(&w->sql);
+    strbuf_release(&w->rows);
     free(w->sent);
     free(w->affected);
     free(w->cell);
     free(w->len);
 }
 
+static void buffer_reset(struct strbuf *sb)
+{
+    const size_t max = sb->max;
+
+    if (sb->cap > KEPT_BYTES) { /* a large row has passed */
+        strbuf_release(sb);
+        *sb = (struct strbuf){.max = max};
+    }
+    strbuf_reset(sb);
+}
+
 void writer_reset(struct writer *w)
 {
-    strbuf_reset(&w->sql);
+    buffer_reset(&w->sql);
+    buffer_reset(&w->rows);
     w->count = 0;
     w->wrong = NULL;
 }
@@ -70,7 +84,7 @@ static enum err_code drift(struct writer *w, const struct write_sent *s, const c
     return err->code;
 }
 
-static enum err_code answers_check(struct writer *w, struct err *err)
+enum err_code writer_answers(struct writer *w, struct err *err)
 {
     for (unsigned i = 0; i < w->count; i++) {
         const struct write_sent *s = &w->sent[i];
@@ -105,7 +119,7 @@ enum err_code writer_flush(struct writer *w, struct err *err)
         }
     }
     if (!rc)
-        rc = answers_check(w, err);
+        rc = writer_answers(w, err);
     strbuf_reset(&w->sql);
     w->count = 0;
     return rc;
@@ -181,6 +195,12 @@ static void cells_read(struct writer *w, const char *packed, unsigned count)
         w->cells = count;
     }
     (void)apply_cells(packed, count, w->cell, w->len);
+}
+
+struct row writer_row(struct writer *w, const char *packed, unsigned count)
+{
+    cells_read(w, packed, count);
+    return (struct row){w->cell, w->len, count};
 }
 
 void write_key_text(const struct merge_entry *e, struct strbuf *out)
@@ -336,8 +356,7 @@ static enum err_code insert_row(struct writer *w, struct inserting *in, const st
     } else {
         strbuf_addch(in->sql, ',');
     }
-    cells_read(w, e->image, t->column_count);
-    row = (struct row){w->cell, w->len, t->column_count};
+    row = writer_row(w, e->image, t->column_count);
     if (insert_values_row(&row, t->forms, in->sql, err))
         return err->code;
     in->rows++;
@@ -376,9 +395,10 @@ static enum err_code table_rows(struct writer *w, const struct merge_entry *from
     }
     if (!rc)
         rc = insert_rows(w, from, end, true, err);
-    if (!rc)
-        rc = insert_rows(w, from, end, false, err);
-    return rc;
+    if (rc)
+        return rc;
+    return load_pays(w, from, end) ? load_rows(w, from, end, err)
+                                   : insert_rows(w, from, end, false, err);
 }
 
 enum err_code writer_rows(struct writer *w, struct merge *m, struct err *err)

@@ -22,9 +22,10 @@ struct write_sent {
 
 struct writer {
     struct conn *conn;
+    bool load;           /* many new rows go by LOAD DATA LOCAL: TiDB takes them faster */
     bool careful;        /* one row a statement, so that the one that does not fit is known */
     size_t packet_bytes; /* sent when there are so many */
-    struct strbuf sql;
+    struct strbuf sql, rows;
     struct write_sent *sent;
     uint64_t *affected;
     unsigned count, cap;
@@ -43,6 +44,19 @@ void writer_reset(struct writer *w);
 MUST_CHECK enum err_code writer_flush(struct writer *w, struct err *err);
 /* Sorts `m` and appends what its entries come to, sending whenever there is enough. */
 MUST_CHECK enum err_code writer_rows(struct writer *w, struct merge *m, struct err *err);
+
+/* ---- apply_load.c ---- */
+/* Whether the new rows of a table go by LOAD DATA. */
+bool load_pays(const struct writer *w, const struct merge_entry *from,
+               const struct merge_entry *end);
+/* Writes them; what is collected goes along. ERR_FOLLOW_DRIFT: the target did not take all as they
+ * are. ERR_SERVER_BUSY: it does not allow LOAD DATA LOCAL, and is not asked again. */
+MUST_CHECK enum err_code load_rows(struct writer *w, const struct merge_entry *from,
+                                   const struct merge_entry *end, struct err *err);
+/* The answers of what was collected and sent. */
+MUST_CHECK enum err_code writer_answers(struct writer *w, struct err *err);
+/* The row of `count` packed cells; valid until the next call. */
+struct row writer_row(struct writer *w, const char *packed, unsigned count);
 
 /* For people: "(id=5,name='x')", values cut at 64 bytes. */
 void write_key_text(const struct merge_entry *e, struct strbuf *out);

@@ -175,6 +175,10 @@ def drifts(t, target_kind):
     drift(t, target, source, db, at, "UPDATE `%s`.keyless SET v='B' WHERE v='b'" % db, "%s.keyless" % db)
     target.run("UPDATE `%s`.keyless SET v='b' WHERE v='B'" % db)
     apply.run(source, target, None, "--filter", db + ".*").must()
+    source.run("USE `%s`" % db, "INSERT INTO plain SELECT seq, 1, 'many' FROM seq_1001_to_2000")
+    drift(t, target, source, db, at, "INSERT INTO `%s`.plain VALUES (1500,1,'many')" % db, "%s.plain (id=1500)" % db)
+    target.run("DELETE FROM `%s`.plain WHERE id=1500" % db)
+    apply.run(source, target, None, "--filter", db + ".*").must()
     same(source, target, db)
 
 
