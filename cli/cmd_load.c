@@ -32,7 +32,7 @@ struct load_opts {
     bool case_sensitive, no_data, no_schemas, no_views, resume, dry_run;
     struct opt_list renames, session;
     int input_binary, convert, spatial, object_error, indexes, foreign_keys, definer, programs;
-    int generated;
+    int generated, key_collation;
     const char *programs_file;
     const char *source, *source_password;
     int cascades;
@@ -48,6 +48,7 @@ static const char *const convert_words[] = {"run", "report", NULL};
 static const char *const binary_words[] = {"auto", "raw", NULL};
 static const char *const spatial_words[] = {"refuse", "bytes", NULL};
 static const char *const generated_words[] = {"error", "warn", NULL};
+static const char *const key_collation_words[] = {"safe", "nearest", NULL};
 static const char *const object_error_words[] = {"skip", "stop", NULL};
 static const char *const indexes_words[] = {"auto", "now", "after", NULL};
 static const char *const foreign_keys_words[] = {"check", "add", "none", NULL};
@@ -136,6 +137,10 @@ const struct opt load_opts_table[] = {
     {"spatial", 0, OPT_ENUM, FIELD(spatial), "refuse|bytes",
      "spatial columns on TiDB: leave their tables out, or LONGBLOB with SRID and WKB (refuse)",
      spatial_words, 0, 0, false},
+    {"key-collation", 0, OPT_ENUM, FIELD(key_collation), "safe|nearest",
+     "on TiDB, of a key's column whose collation it lacks: one that keeps apart what the source "
+     "does, or the nearest one, under which rows may collide (safe)",
+     key_collation_words, 0, 0, false},
     {"on-generated-difference", 0, OPT_ENUM, FIELD(generated), "error|warn",
      "when a table that is there computes a generated column by another expression than the "
      "dump's: stop, or load its rows all the same (error)",
@@ -238,6 +243,7 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .binary_raw = o->input_binary == 1,
         .spatial_bytes = o->spatial == 1,
         .generated_any = o->generated == 1,
+        .key_collation_nearest = o->key_collation == 1,
         .object_error = (enum load_object_error)o->object_error,
         .indexes = (enum load_indexes)o->indexes,
         .foreign_keys = (enum load_foreign_keys)o->foreign_keys,
@@ -442,6 +448,7 @@ static enum err_code load_with(const struct load_opts *o, const struct server_op
     config.replay = replay_run;
     config.replay_ctx = &replay;
     config.replay_source = o->source != NULL;
+    config.changes_json = general_opts_progress(general) == PROGRESS_JSON;
     rc = load_run(&config, replay.input, &url, &progress, ctx->cancel, &report, err);
     progress_stop(printer);
     rc = load_print(o, &config, &report, general->quiet, rc, err);

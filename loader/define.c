@@ -8,6 +8,7 @@
 #include "common/schema/rename.h"
 #include "common/target/ddl.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,13 +80,17 @@ static enum err_code define_create(const struct definer_of *of, const char *sql,
                                    struct definition *d, struct err *err)
 {
     const struct load_run *run = of->run;
-    const struct convert_params params = {.source = &run->source,
-                                          .target = &run->flavour,
-                                          .spatial_bytes = run->config->spatial_bytes,
-                                          .split_indexes = of->split,
-                                          .key_collation = KEY_COLLATION_SAFE,
-                                          .definers = run->config->strip_definers ? DEFINER_STRIP
-                                                                                  : DEFINER_KEEP};
+    const struct convert_params params = {
+        .source = &run->source,
+        .target = &run->flavour,
+        .spatial_bytes = run->config->spatial_bytes,
+        .key_collation =
+            run->config->key_collation_nearest ? KEY_COLLATION_NEAREST : KEY_COLLATION_SAFE,
+        .split_indexes = of->split,
+        .max_key_bytes = run->max_key_bytes,
+        .max_keys = run->max_keys,
+        .max_columns = run->max_columns,
+        .definers = run->config->strip_definers ? DEFINER_STRIP : DEFINER_KEEP};
     struct converted *c = &d->converted;
 
     if (c->arena || d->doubt)
@@ -221,6 +226,24 @@ static void report_print(const char *kind, const char *label, const struct chang
     (void)printf(": %s\n", c->meaning);
 }
 
+/* Everything, an object a line: to stdout where that is what was asked for, else where progress
+ * goes. */
+static void report_json(const struct define_report *r, const char *kind, const char *label,
+                        const struct change *c)
+{
+    json_t *line = json_pack("{s:{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}}", "change", "severity",
+                             change_severity_name(c->severity), "kind", kind, "object", label,
+                             "part", change_part_name(c->part), "name", c->name, "was", c->was,
+                             "is", c->is, "meaning", c->meaning);
+    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+
+    /* one write a line: other threads print, too */
+    if (text)
+        (void)fprintf(r->print ? stdout : stderr, "%s\n", text);
+    free(text);
+    json_decref(line);
+}
+
 static void report_log(struct define_report *r, const char *kind, const char *label,
                        const struct change *c)
 {
@@ -243,7 +266,9 @@ static void report_changes(struct define_report *r, const char *kind, const char
         const struct change *c = d->doubt ? &doubt : &d->converted.changes[i];
 
         r->run->report->changes[c->severity]++;
-        if (r->print)
+        if (r->run->config->changes_json)
+            report_json(r, kind, label, c);
+        else if (r->print)
             report_print(kind, label, c);
         else
             report_log(r, kind, label, c);

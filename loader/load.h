@@ -67,8 +67,10 @@ struct load_config { /* const once load_run has it; strings are borrowed */
     const char *const *renames; /* rules of common/mysql/route.h */
     size_t rename_count;
     enum load_convert convert;
-    bool spatial_bytes; /* TiDB: spatial columns become LONGBLOB */
-    bool generated_any; /* existing tables may compute generated columns otherwise */
+    bool spatial_bytes;         /* TiDB: spatial columns become LONGBLOB */
+    bool key_collation_nearest; /* else no two rows of the source collide for it */
+    bool changes_json;          /* changes of definitions as JSON lines */
+    bool generated_any;         /* existing tables may compute generated columns otherwise */
     enum load_object_error object_error;
     enum load_indexes indexes;
     enum load_foreign_keys foreign_keys;

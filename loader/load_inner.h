@@ -113,9 +113,10 @@ struct load_run {
     size_t max_packet;    /* bytes that the server takes at most */
     size_t batch_bytes;
     unsigned batch_rows;
-    size_t max_row;      /* bytes of a row's values that the target takes at most; 0: no limit */
-    size_t max_load_row; /* bytes of LOAD text; a longer row goes by INSERT; 0: no limit */
-    bool fast;           /* LOAD DATA LOCAL joins a transaction on this target */
+    size_t max_row; /* bytes of a row's values that the target takes at most; 0: no limit */
+    unsigned max_key_bytes, max_keys, max_columns; /* of a TiDB's tables; 0: as usual */
+    size_t max_load_row;       /* bytes of LOAD text; a longer row goes by INSERT; 0: no limit */
+    bool fast;                 /* LOAD DATA LOCAL joins a transaction on this target */
     struct throttle *throttle; /* NULL: none */
     struct rate *rate;         /* NULL: none */
 

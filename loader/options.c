@@ -43,6 +43,7 @@ char *options_text(const struct load_config *c)
     put(o, "input-time-zone", c->input_time_zone);
     put(o, "input-binary", c->binary_raw ? "raw" : "auto");
     put(o, "spatial", c->spatial_bytes ? "bytes" : "refuse");
+    put(o, "key-collation", c->key_collation_nearest ? "nearest" : "safe");
     put(o, "on-object-error", object_words[c->object_error]);
     put(o, "indexes", index_words[c->indexes]);
     put(o, "foreign-keys", foreign_words[c->foreign_keys]);

@@ -44,6 +44,32 @@ static enum err_code target_entry_limit(struct load_run *run, struct err *err)
     return ERR_OK;
 }
 
+/* What a TiDB's tables may have, where the account may read it. */
+static enum err_code target_table_limits(struct load_run *run, struct err *err)
+{
+    const struct {
+        const char *sql;
+        unsigned *limit;
+    } asks[] = {
+        {"SELECT JSON_EXTRACT(@@global.tidb_config,'$.\"max-index-length\"')", &run->max_key_bytes},
+        {"SELECT JSON_EXTRACT(@@global.tidb_config,'$.\"index-limit\"')", &run->max_keys},
+        {"SELECT JSON_EXTRACT(@@global.tidb_config,'$.\"table-column-count-limit\"')",
+         &run->max_columns}};
+
+    for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
+        char *text = NULL;
+
+        if (conn_value(run->conn, asks[i].sql, &text, err)) {
+            if (err_info(err->code)->retryable)
+                return err->code;
+            err_clear(err);
+        }
+        *asks[i].limit = text ? (unsigned)strtoul(text, NULL, 10) : 0;
+        free(text);
+    }
+    return ERR_OK;
+}
+
 enum err_code target_limits(struct load_run *run, struct err *err)
 {
     const struct load_config *config = run->config;
@@ -64,7 +90,7 @@ enum err_code target_limits(struct load_run *run, struct err *err)
         run->batch_bytes = BATCH_BYTES_TIDB;
     run->batch_rows = config->batch_rows ? config->batch_rows : BATCH_ROWS;
     run->max_load_row = tidb ? BATCH_BYTES_TIDB : 0;
-    if (tidb && target_entry_limit(run, err))
+    if (tidb && (target_entry_limit(run, err) || target_table_limits(run, err)))
         return err->code;
     run->fast = config->path == LOAD_PATH_AUTO &&
                 (!tidb || flavour_at_least(&run->flavour, VENDOR_TIDB, TIDB_LOAD_JOINS));

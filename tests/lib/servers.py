@@ -252,7 +252,7 @@ class MariaDB114(OldMariaDB):
 
 
 class TiDB(Server):
-    """options[0] == 'persist': the embedded store on disk, so that it survives being killed."""
+    """options[0] == 'persist': the embedded store on disk, so that it survives being killed. Those with '=' are of its configuration."""
 
     name = "tidb"
 
@@ -262,7 +262,7 @@ class TiDB(Server):
             raise Skip("no tidb-server on PATH, and FERRY_TIDB names none")
         self.path = os.path.join(self.folder, "store") if "persist" in self.options else ""
         with open(os.path.join(self.folder, "config.toml"), "w") as f:
-            f.write('[log]\nlevel = "error"\n')
+            f.write("".join(o + "\n" for o in self.options if "=" in o) + '[log]\nlevel = "error"\n')
 
     def revive(self):
         """This TiDB can panic when a client dies in the middle of a LOAD DATA (seen on 8.4: the session is closed while the statement

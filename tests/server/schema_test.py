@@ -1,5 +1,6 @@
 """Definitions: what the target gets, under which name, and what happens to tables that are there already."""
 
+import json
 import os
 
 import compare
@@ -395,6 +396,27 @@ def test_triggers_routines_events(t):
     assert len(left) == 1 and target.value("SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema='prog'") == 0
 
 
+def test_key_collation(t):
+    """By default TiDB keeps apart what the source does, by a collation that also tells case apart; with `nearest` case still does not count, and
+    what collides then is on record."""
+    source, target = t.server("mariadb"), t.server("tidb")
+    t.database(source, "near", "CREATE TABLE a (id int PRIMARY KEY, s varchar(20) COLLATE latin1_swedish_ci, UNIQUE KEY s (s)) CHARACTER SET latin1",
+               "INSERT INTO a VALUES (1, 'a'), (2, '\u00c4'), (3, 'b')", options="CHARACTER SET latin1")
+    out = dumped(t, source, "near")
+    t.gone_after(target, "near")
+    ferry.load(target, out).must()
+    assert target.value("SELECT COUNT(*) FROM near.a WHERE s = 'A'") == 0 and target.value("SELECT COUNT(*) FROM near.a") == 3
+    t.gone_after(target, "near")
+    r = ferry.load(target, out, "--key-collation", "nearest", "--convert", "report", "--progress", "json").must()
+    changes = [json.loads(line)["change"] for line in r.out.splitlines()]
+    assert [(c["severity"], c["kind"], c["object"], c["part"], c["is"]) for c in changes] == [
+        ("warning", "database", "near", "option", "utf8mb4_general_ci"), ("warning", "table", "near.a", "option", "utf8mb4_general_ci")], changes
+    assert all(set(c) == {"severity", "kind", "object", "part", "name", "was", "is", "meaning"} for c in changes)
+    r = ferry.load(target, out, "--key-collation", "nearest", "--on-conflict", "ignore", "--progress", "json").must(0, "1 ignored")
+    assert [json.loads(line)["change"] for line in r.err.splitlines() if line.startswith('{"change"')] == changes, r
+    assert target.run("SELECT id FROM near.a WHERE s = 'A'") == ((1,),)
+
+
 def test_what_tidb_has_no_room_for(t):
     """Known when the load is planned, said by --convert report, and made to fit or refused by name: never the server's own error."""
     source, target = t.server("mariadb"), t.server("tidb")
@@ -416,6 +438,12 @@ def test_what_tidb_has_no_room_for(t):
     assert compare.table_names(target, "room") == ["many", "parts", "said", "wide"]
     assert target.value("SELECT COUNT(*) FROM room.parts") == target.value("SELECT COUNT(*) FROM room.said") == 1
     assert target.value("SELECT CHAR_LENGTH(a) FROM room.wide") == 60000
+    t.database(source, "long", "CREATE TABLE a (a varchar(2000) CHARACTER SET latin1, UNIQUE KEY a (a)) ROW_FORMAT=DYNAMIC", "INSERT INTO a VALUES ('x')",
+               options=UTF8)
+    out = dumped(t, source, "long")
+    t.gone_after(target, "long")
+    ferry.load(target, out).must(1, "6000 bytes in the new character set are above TiDB's limit of 3072")
+    ferry.load(t.own_server("tidb", "", "max-index-length=6144"), out).must()
 
 
 def test_views_over_functions(t):
