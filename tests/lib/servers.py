@@ -278,7 +278,7 @@ class TiDB(Server):
     def command(self):
         return [self.binary, "-store", "unistore", "-path", self.path, "-host", "127.0.0.1", "-P", str(self.port),
                 "-report-status=false", "-socket", "", "-lease", "1s", "-temp-dir", os.path.join(self.folder, "tmp"),
-                "-L", "error"]
+                "-L", "error"] + (["-config", os.path.join(self.folder, "config.toml")] if any("=" in o for o in self.options) else [])
 
 
 KINDS = {c.name: c for c in (MariaDB, MySQL, TiDB, MySQL55, MariaDB102, MariaDB114)}
