@@ -273,6 +273,7 @@ static enum err_code dump_with(const struct dump_opts *o, const struct server_op
     enum err_code rc;
 
     rc = config_check(o, &config, err);
+    config.replayed = true;
     if (rc)
         return rc;
     rc = server_opts_resolve(source, "source", &url, err);
@@ -327,6 +328,8 @@ enum err_code dump_opts_config(struct dump_opts *o, const char *output, struct d
 {
     o->output = output;
     *yes = o->yes;
+    if (o->with_binlog)
+        return err_set(err, ERR_USAGE, "--with-binlog is for a dump that is kept: ferry dump");
     return config_check(o, config, err);
 }
 

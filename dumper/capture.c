@@ -234,12 +234,19 @@ static bool images_lack(const struct rows_images *images, unsigned column)
            (images->second && !(images->second[column / 8] & bit));
 }
 
-/* Only what the source computes may be missing. */
 static enum err_code capture_look(void *ctx, const struct binlog_table *t,
                                   const struct rows_images *images, struct err *err)
 {
     const struct capture *c = ctx;
-    const struct table *def = schema_find(c->run->plan.schema, t->db, t->name);
+
+    return dumper_rows_whole(c->run, t, images, err);
+}
+
+/* Only what the source computes may be missing. */
+enum err_code dumper_rows_whole(const struct dump_run *run, const struct binlog_table *t,
+                                const struct rows_images *images, struct err *err)
+{
+    const struct table *def = schema_find(run->plan.schema, t->db, t->name);
 
     for (unsigned i = 0; def && i < images->columns; i++) {
         if (!images_lack(images, i))

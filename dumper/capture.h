@@ -17,6 +17,11 @@
 MUST_CHECK enum err_code dumper_capture_prove(struct dump_run *run, struct err *err);
 /* The global settings alone: ERR_BINLOG_UNSUPPORTED. */
 MUST_CHECK enum err_code dumper_rows_logged(struct dump_run *run, struct err *err);
+/* An event of rows has all columns of its table, if that is planned: ERR_BINLOG_UNSUPPORTED. */
+struct binlog_table;
+struct rows_images;
+MUST_CHECK enum err_code dumper_rows_whole(const struct dump_run *run, const struct binlog_table *t,
+                                           const struct rows_images *images, struct err *err);
 /* Into run->cascades_logged. */
 MUST_CHECK enum err_code dumper_cascades_logged(struct dump_run *run, struct err *err);
 /* Writes the maps of the tables' character sets that the dump does not have yet. After the plan. */

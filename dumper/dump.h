@@ -60,6 +60,8 @@ struct dump_config {            /* const once dump_run has it; strings are borro
     bool no_triggers, no_routines, no_events;
     struct definer definer;
     enum dump_metadata metadata; /* form of the file `metadata` */
+    bool replayed;               /* what is loaded of it can be replayed: a second epoch may follow
+                                    where the source has moved */
     bool with_binlog;            /* capture the source's binlog into the dump */
     bool no_resume;              /* refuse to go on with an unfinished dump */
     bool restart;                /* throw an unfinished or finished dump away first */

@@ -325,6 +325,8 @@ static enum err_code run_begin_epoch(struct dump_run *run, struct err *err)
         dumper_boot_read(run);
     if (!rc)
         rc = dumper_snapshot(run, err);
+    if (!rc)
+        rc = dumper_plan_fits(run, err);
     if (!rc) /* it begins at the first epoch's position */
         rc = dumper_capture_begin(run, err);
     return rc ? rc : run_epoch(run, err);

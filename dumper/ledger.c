@@ -53,6 +53,9 @@ void ledger_free(struct ledger *s)
     for (size_t i = 0; i < s->segment_count; i++)
         record_release(&(struct record){.kind = RECORD_SEGMENT, .u.segment = s->segments[i]});
     free(s->segments);
+    for (unsigned i = 0; i < s->epochs; i++)
+        free(s->places[i].file);
+    free(s->places);
     free(s->tables);
     free(s->by_id);
     free(s->files);
@@ -239,6 +242,9 @@ static enum err_code ledger_apply_chunk(struct ledger_table *t, const struct chu
 
 static void ledger_apply_epoch(struct ledger *s, struct record *r)
 {
+    s->places = xreallocarray(s->places, s->epochs + 1, sizeof(*s->places));
+    s->places[s->epochs] = (struct ledger_place){
+        r->u.epoch.log_file ? xstrdup(r->u.epoch.log_file) : NULL, r->u.epoch.log_pos};
     if (s->epochs == 0) {
         s->first = r->u.epoch;
         r->u.epoch = (struct epoch_record){0};

@@ -53,13 +53,19 @@ struct ledger_file { /* a schema file */
     size_t order; /* for sorting only */
 };
 
+struct ledger_place { /* of an epoch; file NULL: none */
+    char *file;
+    uint64_t offset;
+};
+
 struct ledger {
     bool begun, ended;
     struct dump_record dump; /* valid if begun */
     struct epoch_record first, last;
     unsigned epochs;
-    uint64_t left_out; /* recorded tables, by earlier runs */
-    unsigned checked;  /* the last epoch of which it is known that no table was altered; 0: none */
+    struct ledger_place *places; /* [epoch - 1] */
+    uint64_t left_out;           /* recorded tables, by earlier runs */
+    unsigned checked; /* the last epoch of which it is known that no table was altered; 0: none */
     uint64_t last_segment;
     struct ledger_table **tables; /* by database and name once ledger_sort was called */
     size_t table_count;

@@ -1,6 +1,5 @@
-/* Whether the source is where it was when the first snapshot was taken: nothing replays what has
- * been written in between yet, so another epoch is allowed only where it is proven that nothing
- * was.
+/* Whether the source is where it was when the first snapshot was taken: then another epoch joins as
+ * it is. Else it may only where a replay can put right what has been written in between (replay.c).
  *
  * An equal place in the binlog proves it as long as the binlog was not reset, which gives old
  * places and old GTID sets again. That it was not is seen by the time the server was started, how
@@ -11,7 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
-#include "dumper/run.h"
+#include "dumper/replay.h"
 
 #include <inttypes.h>
 #include <openssl/evp.h>
@@ -179,17 +178,23 @@ char *dumper_log_id(struct dump_run *run)
 
 /* ---- another place, or another server ---- */
 
+/* Neither binlog nor engine can have lost transactions in a crash. NULL: so it is; else why not. */
+static const char *moved_flushed(struct dump_run *run)
+{
+    if (!moved_value_is(run, "SELECT @@sync_binlog", "1"))
+        return "sync_binlog is not 1: a crash may have lost transactions";
+    if (!moved_value_is(run, "SELECT @@innodb_flush_log_at_trx_commit", "1"))
+        return "innodb_flush_log_at_trx_commit is not 1: a crash may have lost transactions";
+    return NULL;
+}
+
 /* Every transaction has a GTID, and neither binlog nor engine can have lost any in a crash. NULL:
  * so it is; else why not. */
 static const char *moved_durable(struct dump_run *run)
 {
     if (run->flavour.vendor == VENDOR_MYSQL && !moved_value_is(run, "SELECT @@gtid_mode", "ON"))
         return "gtid_mode is not ON: equal GTID sets prove nothing";
-    if (!moved_value_is(run, "SELECT @@sync_binlog", "1"))
-        return "sync_binlog is not 1: a crash may have lost transactions";
-    if (!moved_value_is(run, "SELECT @@innodb_flush_log_at_trx_commit", "1"))
-        return "innodb_flush_log_at_trx_commit is not 1: a crash may have lost transactions";
-    return NULL;
+    return moved_flushed(run);
 }
 
 /* The server was restarted since: whether its binlog is still the one it was. */
@@ -239,6 +244,30 @@ static const char *moved_same_place(struct dump_run *run, const struct epoch_rec
             "the binlog may have been reset";
     free(boot);
     return why;
+}
+
+const char *dumper_other_binlog(struct dump_run *run, bool same)
+{
+    const struct epoch_record *first = &run->ledger->first;
+    const char *resets;
+    char *boot = first->boot ? moved_boot(run, &resets) : NULL;
+    const bool same_boot = boot && strcmp(first->boot, boot) == 0;
+    char *log_id = NULL;
+    const char *why = NULL;
+
+    free(boot);
+    if (same_boot)
+        return NULL;
+    if (same)
+        return moved_flushed(run);
+    log_id = first->log_id ? moved_log_id(run, first->log_file, first->log_pos) : NULL;
+    if (!log_id)
+        why = "the server was restarted since the first snapshot, or RESET or FLUSH STATUS was "
+              "said, and whether its binlog is still the same one cannot be seen";
+    else if (strcmp(first->log_id, log_id) != 0)
+        why = "the binlog was reset (RESET): the file of that name is another one";
+    free(log_id);
+    return why ? why : moved_flushed(run);
 }
 
 /* A replica that leaves out a part of what its source writes has the same GTID set. */
@@ -317,6 +346,7 @@ enum err_code dumper_same_position(struct dump_run *run, struct err *err)
     const struct epoch_record *first = &run->ledger->first;
     const struct position then = {first->log_file, first->log_pos, first->gtid};
     const char *why = NULL;
+    enum err_code rc;
 
     if (!run->ledger->epochs || strcmp(run->consistency, "none") == 0)
         return ERR_OK;
@@ -327,6 +357,10 @@ enum err_code dumper_same_position(struct dump_run *run, struct err *err)
     why = run->other_server || !position_equal(&then, &run->position)
               ? moved_elsewhere(run, first)
               : moved_same_place(run, first);
+    if (why && !run->other_server) {
+        rc = dumper_logs_all(run, err);
+        return rc ? rc : dumper_replay(run, err);
+    }
     if (why)
         return err_set(err, ERR_DUMP_MOVED,
                        "the first snapshot was at %s:%" PRIu64 " (GTID '%s'), the source is now at "

@@ -123,7 +123,7 @@ static bool plan_key_usable(const struct table *t, const struct key *key)
 }
 
 /* The key that earlier chunks were cut by, else the best one. */
-static enum err_code plan_choose_key(struct plan_table *p, struct err *err)
+static void plan_choose_key(struct plan_table *p)
 {
     const struct table *t = p->table;
 
@@ -132,17 +132,14 @@ static enum err_code plan_choose_key(struct plan_table *p, struct err *err)
         for (unsigned i = 0; p->ledger->key && i < t->key_count; i++)
             if (strcmp(t->keys[i].name, p->ledger->key) == 0)
                 p->key = &t->keys[i];
-        if (p->ledger->key && !plan_key_usable(t, p->key))
-            return err_set(err, ERR_DUMP_MOVED,
-                           "'%s.%s' has no key '%s' any more, by which its chunks were cut", t->db,
-                           t->name, p->ledger->key);
-        return ERR_OK;
+        p->key_gone = p->ledger->key && !plan_key_usable(t, p->key);
+        if (!p->key_gone)
+            return;
     }
     p->key = table_best_key(t);
     if (!plan_key_usable(t, p->key) || p->limit /* a limit is of one cursor */
         || !engine_keys_unique(t->engine))
         p->key = NULL;
-    return ERR_OK;
 }
 
 static enum err_code plan_add(struct dump_run *run, const struct table *t, struct err *err)
@@ -205,27 +202,10 @@ static enum err_code plan_check_rights(const struct dump_run *run, struct err *e
     return ERR_OK;
 }
 
-/* Rows of earlier runs must still have their table. */
-static enum err_code plan_check_gone(const struct dump_run *run, struct err *err)
-{
-    for (size_t i = 0; i < run->ledger->table_count; i++) {
-        const struct ledger_table *l = run->ledger->tables[i];
-
-        if (l->recorded && l->is_table && !l->done &&
-            !schema_find(run->plan.schema, l->db, l->name))
-            return err_set(err, ERR_DUMP_MOVED, "'%s.%s', which is not finished, is not there",
-                           l->db, l->name);
-    }
-    return ERR_OK;
-}
-
 /* New ones get a number; all get their key. */
-static enum err_code plan_link(struct dump_run *run, struct plan_table *list, size_t count,
-                               struct err *err)
+static void plan_link(struct dump_run *run, struct plan_table *list, size_t count)
 {
-    enum err_code rc = ERR_OK;
-
-    for (size_t i = 0; !rc && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct plan_table *t = &list[i];
 
         if (!t->ledger)
@@ -233,9 +213,8 @@ static enum err_code plan_link(struct dump_run *run, struct plan_table *list, si
         t->ledger->is_table = plan_has_rows(t->table);
         t->ledger->is_view = t->table->kind == TABLE_VIEW;
         if (t->ledger->is_table)
-            rc = plan_choose_key(t, err);
+            plan_choose_key(t);
     }
-    return rc;
 }
 
 enum err_code dumper_plan(struct dump_run *run, struct err *err)
@@ -267,14 +246,33 @@ enum err_code dumper_plan(struct dump_run *run, struct err *err)
         rc = plan_check_rights(run, err);
     if (!rc)
         rc = partial_rows(run, err);
-    if (!rc)
-        rc = plan_check_gone(run, err);
-    if (!rc)
-        rc = plan_link(run, p->tables, p->count, err);
-    if (!rc)
-        rc = plan_link(run, p->others, p->other_count, err);
+    if (rc)
+        return rc;
+    plan_link(run, p->tables, p->count);
+    plan_link(run, p->others, p->other_count);
     ledger_sort(run->ledger);
-    return rc;
+    return ERR_OK;
+}
+
+enum err_code dumper_plan_fits(const struct dump_run *run, struct err *err)
+{
+    for (size_t i = 0; i < run->plan.count; i++) {
+        const struct plan_table *p = &run->plan.tables[i];
+
+        if (p->key_gone && !p->ledger->voided)
+            return err_set(err, ERR_DUMP_MOVED,
+                           "'%s.%s' has no key '%s' any more, by which its chunks were cut",
+                           p->table->db, p->table->name, p->ledger->key);
+    }
+    for (size_t i = 0; i < run->ledger->table_count; i++) {
+        const struct ledger_table *l = run->ledger->tables[i];
+
+        if (l->recorded && l->is_table && !l->done &&
+            !schema_find(run->plan.schema, l->db, l->name))
+            return err_set(err, ERR_DUMP_MOVED, "'%s.%s', which is not finished, is not there",
+                           l->db, l->name);
+    }
+    return ERR_OK;
 }
 
 void dumper_plan_release(struct plan *p)

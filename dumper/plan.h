@@ -18,6 +18,7 @@ struct plan_table {
     struct ledger_table *ledger;
     const char *where; /* NULL: all rows; borrowed */
     uint64_t limit;    /* rows at most; 0: all */
+    bool key_gone;     /* its earlier chunks were cut by a key that it has no more */
 };
 
 struct plan {

@@ -103,6 +103,9 @@ void dumper_let_go(struct dump_run *run);
 
 /* ---- plan.c ---- */
 MUST_CHECK enum err_code dumper_plan(struct dump_run *run, struct err *err);
+/* What earlier epochs have of unfinished tables still has its table and key, or has been voided:
+ * ERR_DUMP_MOVED. Before anything is read. */
+MUST_CHECK enum err_code dumper_plan_fits(const struct dump_run *run, struct err *err);
 void dumper_plan_release(struct plan *p);
 
 /* ---- dry_run.c ---- */
@@ -124,6 +127,9 @@ MUST_CHECK enum err_code dumper_read_back(struct dump_run *run, struct err *err)
 MUST_CHECK enum err_code dumper_same_source(struct dump_run *run, struct err *err);
 /* A new snapshot may join those of earlier epochs: ERR_DUMP_MOVED. After run->position is read. */
 MUST_CHECK enum err_code dumper_same_position(struct dump_run *run, struct err *err);
+/* The binlog of an earlier epoch may not be the one of now, or have lost what the tables hold: why;
+ * NULL: it is. `same`: that it is the same files is known already. Static. */
+const char *dumper_other_binlog(struct dump_run *run, bool same);
 /* All that changes the source's rows is in its binlog, but for sql_log_bin=0: ERR_DUMP_MOVED. */
 MUST_CHECK enum err_code dumper_logs_all(struct dump_run *run, struct err *err);
 /* For the epoch's record: into run->boot, before the position is read; and of the binlog file that

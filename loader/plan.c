@@ -94,14 +94,33 @@ static void plan_source(struct load_run *run)
         run->source = (struct flavour){.vendor = VENDOR_MYSQL, .version = 80036};
 }
 
+/* What was read in several moments: a table, or one table before another; NULL: nothing. */
+static const char *plan_several(const struct load_run *run)
+{
+    unsigned from = 0;
+    unsigned to = 0;
+
+    for (size_t i = 0; i < run->table_count; i++) {
+        const struct dump_table *t = run->tables[i].dump;
+
+        if (run->tables[i].several)
+            return run->tables[i].label;
+        if (t->from && (!from || t->from < from))
+            from = t->from;
+        if (t->to > to)
+            to = t->to;
+    }
+    if (!from || strcmp(run->dump->epochs[from - 1].consistency, "none") == 0)
+        return NULL; /* no replay makes that one moment */
+    return dump_one_position(run->dump, from, to) ? NULL : "the dump";
+}
+
 /* Rows of several moments are right only when the binlog between them has been applied. */
 static enum err_code plan_replay(struct load_run *run, struct err *err)
 {
     const struct load_config *config = run->config;
-    const struct load_table *several = NULL;
+    const char *several = plan_several(run);
 
-    for (size_t i = 0; !several && i < run->table_count; i++)
-        several = run->tables[i].several ? &run->tables[i] : NULL;
     run->replay = !config->no_data && (several || run->dump->binlog_count > 0);
     if (!several || config->no_data || config->dry_run || config->convert == CONVERT_REPORT)
         return ERR_OK;
@@ -109,12 +128,12 @@ static enum err_code plan_replay(struct load_run *run, struct err *err)
         return err_set(err, ERR_USAGE,
                        "%s was read in several snapshots: what its rows would collide with is not "
                        "known before the binlog between them has been applied",
-                       several->label);
+                       several);
     if (run->dump->binlog_count == 0 && !config->replay_source)
         return err_set(err, ERR_USAGE,
                        "%s was read in several snapshots, and the dump does not hold the binlog "
                        "between them: name the server that was dumped with --source",
-                       several->label);
+                       several);
     return ERR_OK;
 }
 

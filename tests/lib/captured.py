@@ -13,11 +13,12 @@ HOLDERS = 40
 @contextlib.contextmanager
 def held_dump(source, out, *more, program=None, env=None):
     """A dump that has its snapshot and reads nothing until the block ends; then it goes on. Gives the process."""
+    before = len(records(out, "epoch"))
     holders = [source.connect() for _ in range(HOLDERS)]
     process = ferry.start(["dump", "--source", source.url, "--output", out, "--with-binlog", "--ddl-lock", "no", "--throttle",
                            "Threads_connected<%d" % HOLDERS] + list(more), program=program, env=env)
     try:
-        ferry.wait_until(lambda: process.poll() is not None or records(out, "epoch"), seconds=60, what="the snapshot")
+        ferry.wait_until(lambda: process.poll() is not None or len(records(out, "epoch")) > before, seconds=60, what="the snapshot")
         assert process.poll() is None, process.communicate()
         yield process
     finally:

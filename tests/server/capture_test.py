@@ -1,10 +1,15 @@
 """The source's binlog in the dump: --with-binlog."""
 
 import os
+import random
+import signal
+import threading
+import time
 
 import binlog
 import captured
 import ferry
+import replayed
 
 ROTATE = {"mariadb": "FLUSH BINARY LOGS", "mysql": "FLUSH BINARY LOGS"}
 
@@ -69,3 +74,101 @@ def test_segments_are_the_binlog(t):
         assert os.path.exists(os.path.join(out, "ferry.binlog", "latin1.charset.zst"))
         assert not os.path.exists(os.path.join(out, "ferry.binlog", "utf8mb4.charset.zst"))
         ferry.run("verify", "--input", out).must(0)
+
+
+TABLES = {"t": True, "heap": False, "small": True}
+STEPS = [None, "dump.capture.record:20", None, "dump.capture.cut:20", "dump.capture.event:2000"]  # None: once rows are durable
+
+
+class Writer(threading.Thread):
+    """Changes rows, keys and unique values of all tables in transactions, until it is told to stop."""
+
+    def __init__(self, source, seed):
+        super().__init__(daemon=True)
+        self.source, self.random, self.stopping, self.count, self.failure = source, random.Random(seed), False, 0, None
+
+    def statements(self, n):
+        r = self.random
+        i, j = r.randrange(12000), 200000 + n
+        return ["INSERT INTO busy.t VALUES (%d, '%s', %d)" % (j, "n" * r.randrange(80), 50000 + n),
+                "UPDATE busy.t SET v = 'w%d' WHERE id = %d" % (n, i),
+                "UPDATE busy.t SET id = id + 100000 WHERE id = %d" % r.randrange(12000),
+                "DELETE FROM busy.t WHERE id = %d" % r.randrange(12000),
+                "UPDATE busy.t SET u = NULL WHERE id = %d" % i,
+                "INSERT INTO busy.heap VALUES (%d, 'h')" % r.randrange(50),
+                "DELETE FROM busy.heap WHERE id = %d LIMIT 1" % r.randrange(50),
+                "UPDATE busy.small SET n = n + 1 WHERE id = 1"]
+
+    def run(self):
+        try:
+            connection = self.source.connect()
+            with connection.cursor() as cursor:
+                while not self.stopping:
+                    cursor.execute("BEGIN")
+                    for s in self.statements(self.count):
+                        cursor.execute(s)
+                    cursor.execute("COMMIT")
+                    self.count += 1
+                    if self.count % 100 == 0:
+                        cursor.execute("FLUSH BINARY LOGS")
+                    time.sleep(0.002)
+            connection.close()
+        except Exception as e:  # the test says it
+            self.failure = e
+
+    def stop(self):
+        self.stopping = True
+        self.join(60)
+        assert not self.failure and not self.is_alive() and self.count > 10, (self.failure, self.count)
+
+
+def busy_source(t, kind):
+    source = t.own_server(kind)
+    db = t.database(source, "busy", "CREATE TABLE t (id int PRIMARY KEY, v varchar(100), u int, UNIQUE KEY u (u))",
+                    "CREATE TABLE heap (id int, v varchar(20))", "CREATE TABLE small (id int PRIMARY KEY, n int)",
+                    "INSERT INTO small VALUES (1, 0), (2, 0)")
+    for base in range(0, 12000, 500):
+        source.run("INSERT INTO busy.t VALUES " + ",".join("(%d, REPEAT('x', 90), %d)" % (i, i) for i in range(base, base + 500)))
+    source.run("INSERT INTO busy.heap VALUES " + ",".join("(%d, 'first')" % (i % 50) for i in range(500)))
+    return source, db
+
+
+def killed_and_continued(t, kind):
+    """Each run is killed with a writer going; the last one is not. Chunks of all epochs and the binlog make the source."""
+    source, db = busy_source(t, kind)
+    out = t.path(kind)
+    options = ["-f", db + ".*", "--chunk-size", "4KiB", "--rate", "128KiB", "-t", "2"]
+    writer = Writer(source, t.seed)
+    writer.start()
+    for step in STEPS:
+        process = ferry.start(["dump", "--source", source.url, "--output", out, "--with-binlog"] + options,
+                              env={"FERRY_FAULT": step} if step else None, program=ferry.fault_binary())
+        if not step:
+            before = captured.records(out, "epoch")
+            ferry.wait_until(lambda: process.poll() is not None or len([c for c in captured.records(out, "chunk") if c["epoch"] > len(before)]) > 5,
+                             seconds=60, what="chunks")
+            process.send_signal(signal.SIGKILL)
+        r = captured.finish(process)
+        assert r.status == -9, "%s: %s" % (step, r)
+    with captured.held_dump(source, out, *options[:4]) as dump:
+        writer.stop()
+    r = captured.finish(dump).must(0)
+    epochs = captured.records(out, "epoch")
+    assert len(epochs) > 2, "%s\n%s" % (epochs, r)
+    check_bytes(source, out)
+    ferry.run("verify", "--input", out).must(0)
+    state = replayed.replay(source, out, TABLES)
+    for table, columns in (("t", "id,v,u"), ("heap", "id,v"), ("small", "id,n")):
+        want = sorted(tuple(row) for row in binlog.select(source, db, table, columns.split(","), order="1"))
+        assert want == state[table], (table, len(want), len(state[table]), t.seed)
+    spans = [r for r in captured.records(out, "table_done") if r.get("to", 0) > r.get("from", 0)]
+    t.say("%s: %d epochs, %d transactions, tables of several epochs: %d" % (kind, len(epochs), writer.count, len(spans)))
+    return spans
+
+
+def test_killed_with_a_writer_mariadb(t):
+    assert killed_and_continued(t, "mariadb")
+
+
+def test_killed_with_a_writer_mysql(t):
+    assert killed_and_continued(t, "mysql")
