@@ -2,6 +2,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/progress.h"
+#include "common/target/follow_state.h"
 #include "common/target/load_status.h"
 
 #include <inttypes.h>
@@ -63,6 +64,39 @@ static void print_text(const struct load_status *s)
         (void)printf("  stopped by %s: %s\n", s->stopped_by, s->stopped);
 }
 
+static void print_follow(const struct follow_view *v)
+{
+    (void)printf("  followed to %s:%" PRIu64 "%s%s: %s by %s, %" PRIu64 " transactions, %" PRIu64
+                 " rows changed by this run, last sign of life %.1f s ago",
+                 v->file, v->offset, *v->gtids ? ", GTID " : "", v->gtids, v->stage, v->owner,
+                 v->transactions, v->rows, (double)v->age_us / 1e6);
+    if (v->source_time)
+        (void)printf("; the last transaction was committed on the source %" PRId64 " s ago",
+                     v->behind_s);
+    (void)puts("");
+}
+
+/* As text, or as a member of the load at hand. */
+static enum err_code follow_say(const struct printing *p, json_t *load, struct err *err)
+{
+    struct follow_view v;
+    bool found = false;
+    const enum err_code rc = follow_view_read(p->conn, &p->state, &found, &v, err);
+
+    if (!rc && found && load)
+        (void)json_object_set_new(
+            load, "follow",
+            json_pack("{s:s,s:s,s:I,s:s,s:s,s:I,s:I,s:I,s:I,s:f}", "stage", v.stage, "file", v.file,
+                      "offset", (json_int_t)v.offset, "gtid", v.gtids, "owner", v.owner,
+                      "transactions", (json_int_t)v.transactions, "rows", (json_int_t)v.rows,
+                      "source_time", (json_int_t)v.source_time, "behind_seconds",
+                      (json_int_t)v.behind_s, "last_sign_seconds_ago", (double)v.age_us / 1e6));
+    else if (!rc && found)
+        print_follow(&v);
+    follow_view_release(&v);
+    return rc;
+}
+
 static enum err_code print_load(void *ctx, const struct load_status *s, struct err *err)
 {
     struct printing *p = ctx;
@@ -70,6 +104,8 @@ static enum err_code print_load(void *ctx, const struct load_status *s, struct e
 
     if (!p->loads) {
         print_text(s);
+        if (follow_say(p, NULL, err))
+            return err->code;
         return loaders_read(p->conn, &p->state, print_loader, p, err);
     }
     p->loaders = json_array();
@@ -80,6 +116,8 @@ static enum err_code print_load(void *ctx, const struct load_status *s, struct e
                      "finished", s->finished_at, "stopped", s->stopped, "stopped_by", s->stopped_by,
                      "loaders", p->loaders);
     (void)json_array_append_new(p->loads, load);
+    if (follow_say(p, load, err))
+        return err->code;
     return loaders_read(p->conn, &p->state, print_loader, p, err);
 }
 

@@ -215,7 +215,7 @@ static enum err_code item_commit(struct follow_run *run, const struct binlog_ite
         return err->code;
     run->ddl_pending = false;
     run->ended = until_reached(run);
-    beat_now_and_then(run, "following");
+    beat_now_and_then(run, FOLLOW_GOING);
     return ERR_OK;
 }
 
@@ -238,7 +238,7 @@ static enum err_code item_take(struct follow_run *run, const struct binlog_item 
         break;
     case BINLOG_IDLE:
         run->ended = until_reached(run);
-        beat_now_and_then(run, "caught up");
+        beat_now_and_then(run, FOLLOW_CLOSE);
         break;
     case BINLOG_END:
         run->ended = true;
@@ -389,19 +389,24 @@ void follow_report_release(struct follow_report *r)
 static enum err_code follow_steps(struct follow_run *run, struct err *err)
 {
     struct err late = ERR_INIT;
+    bool drained;
     enum err_code rc = follow_open(run, err);
 
     if (rc)
         return rc;
-    beat(run, "following");
+    beat(run, FOLLOW_GOING);
     rc = follow_loop(run, err);
     if (run->txn_open)
         applier_rollback(run->applier);
     run->txn_open = false;
     /* What came before the fault is applied, unless the applier has it. */
-    if (applier_drain(run->applier, rc ? &late : err) && !rc)
+    drained = applier_drain(run->applier, rc ? &late : err) == ERR_OK;
+    if (!drained && !rc)
         rc = err->code;
-    beat(run, !rc ? "ended" : rc == ERR_INTERRUPTED ? "interrupted" : "stopped by an error");
+    beat(run, !drained                ? FOLLOW_BROKEN
+              : !rc                   ? "ended"
+              : rc == ERR_INTERRUPTED ? "interrupted"
+                                      : "stopped by an error");
     return rc;
 }
 

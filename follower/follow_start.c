@@ -10,7 +10,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#define LOCK_WAIT_S 15 /* the server may need as long to see that a killed follower is gone */
+#define LOCK_WAIT_S 5 /* the server may need as long to see that a killed follower is gone */
 
 /* ---- which load ---- */
 

@@ -167,6 +167,35 @@ enum err_code tables_read_target(struct follow_run *run, struct err *err)
     return ERR_OK;
 }
 
+/* What the source's triggers did is in the binlog: here they must not act again. TiDB has none. */
+static enum err_code trigger_check(const struct follow_run *run, const struct follow_table *t,
+                                   struct err *err)
+{
+    struct strbuf sql = {0};
+    char *name = NULL;
+    enum err_code rc;
+
+    if (run->flavour.vendor == VENDOR_TIDB)
+        return ERR_OK;
+    strbuf_addstr(&sql, "SELECT trigger_name FROM information_schema.triggers WHERE "
+                        "event_object_schema=");
+    strbuf_add_quotedz(&sql, t->to_db);
+    strbuf_addstr(&sql, " AND event_object_table=");
+    strbuf_add_quotedz(&sql, t->to_name);
+    strbuf_addstr(&sql, " LIMIT 1");
+    rc = conn_value(run->conn, strbuf_str(&sql), &name, err);
+    strbuf_release(&sql);
+    if (!rc && name)
+        rc =
+            err_set(err, ERR_FOLLOW_STATE,
+                    "%s.%s has the trigger %s on the target, which would act a second time on what "
+                    "the source's has changed: drop it until the source is left (ferry load "
+                    "--programs file makes none)",
+                    t->to_db, t->to_name, name);
+    free(name);
+    return rc;
+}
+
 static int source_column(const struct table *source, const char *name)
 {
     const struct column *c = table_column(source, name);
@@ -204,6 +233,8 @@ enum err_code tables_register(struct follow_run *run, struct follow_table *t, st
     if (!target)
         return err_set(err, ERR_FOLLOW_STATE, "the target has no table %s.%s", t->to_db,
                        t->to_name);
+    if (trigger_check(run, t, err))
+        return err->code;
     map = xcalloc(target->column_count + 1U, sizeof *map);
     rc = columns_map(t, target, map, err);
     if (!rc) {

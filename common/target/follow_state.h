@@ -98,6 +98,10 @@ MUST_CHECK enum err_code follow_ddl_done(struct conn *c, const struct state *s,
                                          const struct follow_ddl *d,
                                          const struct follow_changes *changes, struct err *err);
 
+/* Stages in which nothing behind the place is applied yet are all others. */
+#define FOLLOW_GOING "following"
+#define FOLLOW_CLOSE "caught up"
+#define FOLLOW_BROKEN "broken off"
 /* For people: how far it is, by the follower's own clock. */
 struct follow_beat {
     const char *stage; /* "following", "caught up", "stopped", ... */
@@ -109,5 +113,19 @@ struct follow_beat {
 };
 MUST_CHECK enum err_code follow_beat(struct conn *c, const struct state *s,
                                      const struct follow_beat *b, struct err *err);
+
+struct follow_view { /* owned; follow_view_release */
+    char *stage, *file, *gtids, *owner;
+    uint64_t offset, source_time, transactions, rows;
+    int64_t behind_s; /* the target's clock, less source_time */
+    uint64_t age_us;  /* since the last sign of life */
+};
+void follow_view_release(struct follow_view *v);
+/* Whether the follower has ended in order: all up to its place is applied, and nothing behind it.
+ */
+bool follow_view_at_rest(const struct follow_view *v);
+/* *found false: this job has not been followed. Nothing is written. */
+MUST_CHECK enum err_code follow_view_read(struct conn *c, const struct state *s, bool *found,
+                                          struct follow_view *v, struct err *err);
 
 #endif

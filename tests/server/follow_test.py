@@ -1,7 +1,9 @@
 """ferry follow: the source's binlog applied to a target that was loaded, by value."""
 
+import json
 import os
 import random
+import signal
 
 import binlog
 import captured
@@ -239,3 +241,41 @@ def test_load_ends_with_the_captured_binlog(t):
     ferry.load(target, out).must(0, "transactions followed")
     assert contents(target, "fo") == expected
     ferry.load(target, out).must(0, "nothing to do")
+
+
+def test_live_status_interrupt_and_position(t):
+    """It goes on by itself, says where it is, ends at a transaction's end, and its place starts a replica of the source."""
+    source, target, out = loaded(t, "mariadb", "mysql")
+    ferry.load(target, out).must()
+    ferry.run("position", "--target", target.url).must(1, "has not been followed")
+    process = ferry.start(["follow", "--source", source.url, "--target", target.url, "--input", out, "--server-id", "4711"])
+    writer = Writer(source, "fo", t.seed).run(30)
+    source.run("INSERT INTO fo.account VALUES (777,0)")
+    ferry.wait_until(lambda: target.run("SELECT 1 FROM fo.account WHERE id=777"), 60, "the row")
+    assert 4711 in [row[0] for row in source.run("SHOW SLAVE HOSTS")]
+    ferry.wait_until(lambda: "followed to" in ferry.run("status", target.url).must().out, 30, "its status")
+    ferry.run("position", "--target", target.url).must(1, ["FERRY-FOLLOW-STATE", "SIGINT"])
+    follow(source, target).must(1, "FERRY-FOLLOW-FENCED")
+    writer.run(20)
+    process.send_signal(signal.SIGINT)
+    out_text = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 130 and "the target is at" in out_text, out_text
+    place = json.loads(ferry.run("position", "--target", target.url, "--as", "json").must().out)["position"]
+    assert "%s:%d" % (place["file"], place["offset"]) in out_text, (place, out_text)
+    assert json.loads(ferry.run("status", target.url, "--json").must().out)["loads"][0]["follow"]["offset"] == place["offset"]
+    ferry.run("position", "--target", target.url, "--as", "dm").must(0, ["binlog-pos: %d" % place["offset"], "safe-mode: false"])
+    ferry.run("position", "--target", target.url, "--as", "mariadb").must(0, "SET GLOBAL gtid_slave_pos='%s'" % place["gtid"])
+    writer.run(10).close()
+    at = binlog.position(source)
+    source.run("DELETE FROM fo.account")
+    follow(source, target, "--until", "%s:%d" % at).must()
+    assert target.value("SELECT SUM(sum) FROM fo.account") == 20000
+    gtid = binlog.gtids(source)
+    source.run("DELETE FROM fo.loose")
+    follow(source, target, "--until", gtid).must(0, "GTID " + gtid)
+    assert target.value("SELECT COUNT(*) FROM fo.account") == 0 and target.value("SELECT COUNT(*) FROM fo.loose") > 0
+    target.run("CREATE TRIGGER fo.again BEFORE DELETE ON fo.loose FOR EACH ROW SET @x = 1")
+    follow(source, target, "--until", "caught-up").must(1, "the trigger again")
+    target.run("DROP TRIGGER fo.again")
+    follow(source, target, "--until", "caught-up").must()
+    compare.same_database(source, target, "fo")
