@@ -340,3 +340,73 @@ def test_output(t):
         f.write("x")
     report = check("--source", server.url, "-f", db + ".*", "--output", t.path("file"), status=4)
     assert report["by"]["output"]["result"] == "Failed"
+
+
+def test_target_settings(t):
+    """Limits and settings of a target, each with the statement that mends it."""
+    source = t.server("mariadb")
+    target = t.own_server("mariadb", "--local-infile=0", "--max-allowed-packet=1M", "--max-connections=10", "--read-only=1",
+                          "--sql-mode=ANSI_QUOTES,STRICT_TRANS_TABLES", "--default-time-zone=+05:00", "--server-id=77")
+    db = t.database(source, "check_limits", "CREATE TABLE a (a int PRIMARY KEY)")
+    t.database(target, db, "CREATE TABLE a (a int PRIMARY KEY)",
+               "CREATE TRIGGER rise BEFORE INSERT ON a FOR EACH ROW SET NEW.a = NEW.a")
+    both = ("--source", source.url, "--target", target.url, "-f", db + ".*")
+    report = check(*both, "--server-id", "1", status=4)
+    wanted = {"local_infile": "Warning", "packets": "Failed", "target_connections": "Failed", "target_writable": "Warning",
+              "sql_mode": "Warning", "time_zones": "Warning", "target_triggers": "Failed", "server_id_clash": "Failed",
+              "same_server": "Passed"}
+    assert results(report, *wanted) == wanted, report["run"]
+    assert report["by"]["sql_mode"]["objects"][0] == "ANSI_QUOTES is off on the source, on on the target"
+    url, env = account(target, "few")
+    target.run("GRANT ALL PRIVILEGES ON *.* TO 'few'@'%'", "REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM 'few'@'%'")
+    env["FERRY_SOURCE_PASSWORD"] = ""
+    few = check("--source", source.url, "--target", url, "-f", db + ".*", env=env, status=4)
+    assert few["by"]["target_writable"]["result"] == "Failed", few["run"]
+    for item in wanted:
+        for statement in report["by"][item]["mend"]:
+            if statement.startswith(("SET GLOBAL", "DROP TRIGGER")):
+                target.run(statement.split("   --")[0])
+    report = check(*both, "--server-id", "4711")
+    assert results(report, *wanted) == dict.fromkeys(wanted, "Passed"), report["run"]
+
+
+def test_mysql_target(t):
+    """What MySQL 9 alone has: tables without a key that it refuses, XA, rights of definers, a replica that logs nothing."""
+    source, target = t.server("mariadb"), t.own_server("mysql", "--sql-require-primary-key=ON", "--log-replica-updates=OFF", "--gtid-mode=OFF")
+    db = t.database(source, "check_nokey", "CREATE TABLE a (a int)", "CREATE VIEW v AS SELECT a FROM a")
+    both = ("--target", target.url, "--source", source.url, "-f", db + ".*", "--for", "load")
+    item = check(*both, status=4)["by"]["require_primary_key"]
+    assert item["result"] == "Failed" and item["objects"] == [db + ".a"]
+    target.run(item["mend"][0])
+    assert check(*both)["by"]["require_primary_key"]["result"] == "Passed"
+    url, env = account(target, "creator")
+    env["FERRY_SOURCE_PASSWORD"] = ""
+    mine = ("--source", source.url, "-f", db + ".*", "--for", "load")
+    item = check("--target", url, *mine, env=env, status=4)["by"]["definers"]
+    assert item["objects"] == ["view check_nokey.v: root@127.0.0.1"] and "SET_ANY_DEFINER" in item["mend"][0], item
+    report, _ = grant_until_passed(target, "creator", url, env, *mine, side="--target")
+    out = t.path("out")
+    ferry.dump(source, out, "-f", db + ".*").must()
+    ferry.run("load", "--target", url, "--input", out, env=env).must()
+    # the same server as a source
+    t.database(target, "check_x", "CREATE TABLE x (a int PRIMARY KEY)")
+    target.run("XA START 'one'", "INSERT INTO check_x.x VALUES (1)", "XA END 'one'", "XA PREPARE 'one'")
+    target.run("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = 1, SOURCE_USER = 'x', SOURCE_PASSWORD = 'x'")
+    report = check("--source", target.url, "-f", "check_x.*", "--for", "follow", status=4)
+    assert results(report, "xa", "log_replica_updates") == {"xa": "Warning", "log_replica_updates": "Failed"}
+    target.run("XA ROLLBACK 'one'")
+
+
+def test_ten_thousand_tables_are_asked_in_bulk(t):
+    """The number of questions does not grow with the number of tables, definitions aside."""
+    server = t.server("mysql")
+    db = t.database(server, "check_bulk", "CREATE TABLE a (a int PRIMARY KEY)")
+
+    def questions():
+        before = int(server.run("SHOW GLOBAL STATUS LIKE 'Questions'")[0][1])
+        assert check("--source", server.url, "-f", db + ".*")["failed"] == 0
+        return int(server.run("SHOW GLOBAL STATUS LIKE 'Questions'")[0][1]) - before
+
+    few = questions()
+    server.run(*["CREATE TABLE %s.t%d (a int PRIMARY KEY, b varchar(10))" % (db, i) for i in range(60)])
+    assert questions() <= few + 5
