@@ -68,7 +68,7 @@ static json_t *json_text(const char *text)
     if (value)
         return value;
     for (; *text; text++)
-        strbuf_addch(&clean, (unsigned char)*text < 0x80 ? *text : '?');
+        strbuf_add(&clean, (unsigned char)*text < 0x80 ? text : "?", 1);
     value = json_string(strbuf_str(&clean));
     strbuf_release(&clean);
     return value;

@@ -64,24 +64,35 @@ struct scanner {
     struct strbuf text; /* the word in capitals, the name without its quotes, or the sign */
 };
 
+/* Whether the quote at `at` ends the name; a doubled one, or one behind a backslash in text, does
+ * not, and is passed over as far as its last byte. */
+static bool quote_ends(struct scanner *s, char quote)
+{
+    if (*s->at == '\\' && quote != '`' && s->at + 1 < s->end) {
+        s->at++;
+        return false;
+    }
+    if (*s->at != quote)
+        return false;
+    if (s->at + 1 == s->end || s->at[1] != quote)
+        return true;
+    s->at++;
+    return false;
+}
+
 static void scan_quoted(struct scanner *s)
 {
     const char quote = *s->at++;
 
-    s->kind = TOKEN_QUOTED;
     while (s->at < s->end) {
-        if (*s->at == quote) {
-            if (s->at + 1 == s->end || s->at[1] != quote) {
-                s->at++;
-                return;
-            }
+        if (quote_ends(s, quote)) {
             s->at++;
-        } else if (*s->at == '\\' && quote != '`' && s->at + 1 < s->end) {
-            s->at++; /* text, not a name */
+            s->kind = TOKEN_QUOTED;
+            return;
         }
         strbuf_addch(&s->text, *s->at++);
     }
-    s->kind = TOKEN_END; /* the quote was never closed */
+    s->kind = TOKEN_END; /* it was never closed */
 }
 
 static bool is_word(char c)
@@ -151,33 +162,40 @@ static void line_add_right(struct line *line, const char *name, bool columns)
     line->rights[line->count++] = (struct right){.name = name, .columns = columns};
 }
 
+static bool rights_end(const struct scanner *s)
+{
+    return s->kind == TOKEN_END || is_keyword(s, "ON") || is_keyword(s, "TO");
+}
+
+/* The words of one right, or a role: `app`@`%`. */
+static void line_name(struct scanner *s, struct strbuf *name)
+{
+    strbuf_reset(name);
+    while (is_name(s) && !rights_end(s)) {
+        strbuf_addf(name, "%s%s", name->len ? " " : "", strbuf_str(&s->text));
+        scan(s);
+        if (is_sign(s, '@')) {
+            scan(s);
+            strbuf_addf(name, "@%s", strbuf_str(&s->text));
+            scan(s);
+        }
+    }
+}
+
 /* "SELECT, INSERT (`a`, `b`), BACKUP_ADMIN", or names of roles; up to ON or TO. */
 static bool line_rights(struct grants *g, struct scanner *s, struct line *line, struct strbuf *name)
 {
-    while (s->kind != TOKEN_END && !is_keyword(s, "ON") && !is_keyword(s, "TO")) {
-        bool columns = false;
+    while (!rights_end(s)) {
+        bool columns;
 
-        strbuf_reset(name);
-        while (is_name(s) && !is_keyword(s, "ON") && !is_keyword(s, "TO")) {
-            if (name->len)
-                strbuf_addch(name, ' ');
-            strbuf_addstr(name, strbuf_str(&s->text));
-            scan(s);
-            if (is_sign(s, '@')) { /* a role: `app`@`%` */
-                scan(s);
-                strbuf_addf(name, "@%s", strbuf_str(&s->text));
-                scan(s);
-            }
-        }
-        if (is_sign(s, '(')) {
-            columns = true;
-            if (!scan_parentheses(s))
-                return false;
-        }
+        line_name(s, name);
+        columns = is_sign(s, '(');
+        if (columns && !scan_parentheses(s))
+            return false;
         line_add_right(line, arena_strdup(g->arena, strbuf_str(name)), columns);
         if (is_sign(s, ','))
             scan(s);
-        else if (!is_keyword(s, "ON") && !is_keyword(s, "TO"))
+        else if (!rights_end(s))
             return false;
     }
     return line->count > 0;

@@ -1,9 +1,8 @@
 /* The servers themselves: reached or not, which they are, whether they are one. */
 #include "check/check_inner.h"
 
-#include "common/base/clock.h"
+#include "common/mysql/same_server.h"
 
-#include <inttypes.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +11,6 @@
 #include <unistd.h>
 
 #define ER_HOST_NOT_PRIVILEGED 1130
-#define LOCK_NAME_MAX 64
 #define ADDRESS_MAX 1025 /* getnameinfo's, the NUL included */
 
 /* ---- connections ---- */
@@ -244,50 +242,14 @@ enum err_code check_target_version(struct check *c, struct check_outcome *o, str
 
 /* ---- one server under two names ---- */
 
-/* A lock taken over one connection is seen over the other if the server is the same; else its name,
- * which is random, is not known there. */
-static enum err_code same_by_lock(struct check *c, bool *same, struct err *err)
-{
-    char name[LOCK_NAME_MAX];
-    struct strbuf sql = {0};
-    char *taken = NULL;
-    char *holder = NULL;
-    enum err_code rc;
-
-    (void)snprintf(name, sizeof(name), "ferry-check-%" PRIu64 "-%" PRIu64, clock_mono_us(),
-                   conn_id(c->side[SOURCE].conn));
-    strbuf_addf(&sql, "SELECT GET_LOCK('%s', 0)", name);
-    rc = ask(&c->side[SOURCE], strbuf_str(&sql), &taken, err);
-    strbuf_reset(&sql);
-    strbuf_addf(&sql, "SELECT IS_USED_LOCK('%s')", name);
-    if (!rc && taken && strcmp(taken, "1") == 0)
-        rc = ask(&c->side[TARGET], strbuf_str(&sql), &holder, err);
-    *same = holder && strtoull(holder, NULL, 10) == conn_id(c->side[SOURCE].conn);
-    free(taken);
-    free(holder);
-    taken = NULL;
-    strbuf_reset(&sql);
-    strbuf_addf(&sql, "SELECT RELEASE_LOCK('%s')", name);
-    if (!rc)
-        rc = ask(&c->side[SOURCE], strbuf_str(&sql), &taken, err);
-    free(taken);
-    strbuf_release(&sql);
-    return rc;
-}
-
 enum err_code check_same_server(struct check *c, struct check_outcome *o, struct err *err)
 {
-    const char *uuid[SIDES] = {variable(&c->side[SOURCE], "server_uuid"),
-                               variable(&c->side[TARGET], "server_uuid")};
     bool same = false;
     bool moved = false;
-    enum err_code rc = same_by_lock(c, &same, err);
+    enum err_code rc = server_same(c->side[SOURCE].conn, c->side[TARGET].conn, &same, err);
 
     if (rc)
         return rc;
-    if (c->side[SOURCE].flavour.vendor == VENDOR_MYSQL &&
-        c->side[TARGET].flavour.vendor == VENDOR_MYSQL && uuid[SOURCE] && uuid[TARGET])
-        same = same || (*uuid[SOURCE] && strcmp(uuid[SOURCE], uuid[TARGET]) == 0);
     for (size_t i = 0; c->side[SOURCE].schema && i < c->side[SOURCE].schema->table_count; i++) {
         const struct table *t = &c->side[SOURCE].schema->tables[i];
         const char *db, *name;

@@ -217,6 +217,24 @@ static enum err_code collide(struct check *c, struct check_outcome *o, const str
     return why.code;
 }
 
+/* Every unique key of the table that compares otherwise on the target. */
+static enum err_code collide_keys(struct check *c, struct check_outcome *o,
+                                  const struct table *from, const struct table *to, uint64_t *keys)
+{
+    enum err_code rc = ERR_OK;
+
+    for (unsigned k = 0; !rc && k < from->key_count; k++) {
+        struct strbuf parts = {0};
+
+        if (from->keys[k].unique && target_key(from, to, &from->keys[k], &parts)) {
+            ++*keys;
+            rc = collide(c, o, from, &from->keys[k], strbuf_str(&parts));
+        }
+        strbuf_release(&parts);
+    }
+    return rc;
+}
+
 enum err_code check_collisions(struct check *c, struct check_outcome *o, struct err *err)
 {
     const struct schema *s = c->side[SOURCE].schema;
@@ -225,21 +243,10 @@ enum err_code check_collisions(struct check *c, struct check_outcome *o, struct 
     if (!c->config->collisions)
         return skip(o, "it reads the tables' keys whole: ask for it with --collisions");
     for (size_t i = 0; i < s->table_count; i++) {
-        const struct table *from = &s->tables[i];
-        const struct table *to = target_table(c, from);
+        const struct table *to = target_table(c, &s->tables[i]);
 
-        for (unsigned k = 0; to && k < from->key_count; k++) {
-            struct strbuf parts = {0};
-            enum err_code rc = ERR_OK;
-
-            if (from->keys[k].unique && target_key(from, to, &from->keys[k], &parts)) {
-                keys++;
-                rc = collide(c, o, from, &from->keys[k], strbuf_str(&parts));
-            }
-            strbuf_release(&parts);
-            if (rc)
-                return err_set(err, rc, "the source was lost");
-        }
+        if (to && collide_keys(c, o, &s->tables[i], to, &keys))
+            return err_set(err, ERR_SERVER_LOST, "the source was lost");
     }
     say(o, CHECK_PASSED,
         "%" PRIu64 " unique keys of tables that exist compare otherwise on the target; tables that "

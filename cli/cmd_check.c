@@ -85,7 +85,7 @@ static void ids_split(const struct opt_list *list, struct strbuf *words, struct 
     }
     for (size_t i = 0; i < words->len; i++)
         count += words->str[i] == ',';
-    out->items = count ? xcalloc(count, sizeof(*out->items)) : NULL;
+    out->items = xcalloc(count + 1, sizeof(*out->items));
     for (char *at = words->str; at && *at;) {
         char *end = strchr(at, ',');
 

@@ -73,7 +73,7 @@ enum err_code command_verify(struct command_context *ctx, struct err *err)
 {
     struct verify_opts opts = {.threads = 4, .max_faults = 1000};
     struct verify_servers_opts servers = {
-        .chunk_rows = 50000, .max_differences = 10000, .settle_us = 5000000};
+        .programs = true, .chunk_rows = 50000, .max_differences = 10000, .settle_us = 5000000};
     struct general_opts general = {0};
     const struct opt_table tables[] = {{"Verify", verify_opts_table, &opts},
                                        {"Two servers", verify_servers_table, &servers},

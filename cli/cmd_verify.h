@@ -7,7 +7,7 @@
 struct verify_servers_opts {
     const char *source, *target, *source_password, *target_password, *defaults_file;
     struct opt_list filters, renames;
-    bool case_sensitive;
+    bool case_sensitive, programs;
     uint64_t chunk_rows, max_differences, settle_us;
     unsigned recheck;
     int checksum;

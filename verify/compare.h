@@ -8,7 +8,9 @@
  * What is a difference: a row that is on one side only, a column's value that is another one (bytes
  * of UTF-8 text, not a collation's equality; FLOAT and DOUBLE by their bits; JSON by value), a
  * table or view on one side only, a definition that cannot hold the source's values or lacks one of
- * its unique keys. Generated columns are computed by each server and are not compared. */
+ * its unique keys, a view with other columns, a trigger, routine or event that is missing or
+ * another one (not on TiDB, which has none). Generated columns are computed by each server and are
+ * not compared. */
 #ifndef FERRY_VERIFY_COMPARE_H
 #define FERRY_VERIFY_COMPARE_H
 
@@ -26,6 +28,7 @@ struct compare_config {
     bool case_sensitive; /* of the filter */
     const char *const *renames;
     size_t rename_count;
+    bool no_programs;         /* triggers, routines and events are left alone */
     unsigned threads;         /* each has a connection to either side */
     uint64_t chunk_rows;      /* rows of one chunk */
     uint64_t max_differences; /* stop behind so many */

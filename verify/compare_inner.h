@@ -145,6 +145,13 @@ void json_normal(const char *text, size_t len, struct strbuf *out);
 MUST_CHECK enum err_code compare_plan(struct compare *run, struct conn *const conn[SIDES],
                                       struct err *err);
 
+/* ---- compare_objects.c ---- */
+/* Views, triggers, routines and events, once both schemas are read. */
+MUST_CHECK enum err_code compare_objects(struct compare *run, struct conn *const conn[SIDES],
+                                         struct err *err);
+MUST_CHECK enum err_code compare_view(struct compare *run, const struct table *t,
+                                      const struct table *to, struct err *err);
+
 /* ---- compare_chunk.c ---- */
 /* The next chunk of the pair from `lo` on; *hi open: the last one. */
 MUST_CHECK enum err_code chunk_cut(struct compare_worker *w, struct pair *p, const struct bound *lo,

@@ -230,6 +230,8 @@ static enum err_code plan_table(struct compare *run, struct conn *const conn[SID
         return plan_alone(run, conn[SOURCE_SIDE], t, "not on the target", err);
     if (table_has_rows(t) != table_has_rows(to) || (!table_has_rows(t) && t->kind != to->kind))
         return report_object(run, t->db, t->name, "is another kind of object on the target", err);
+    if (t->kind == TABLE_VIEW)
+        return compare_view(run, t, to, err);
     if (!table_has_rows(t))
         return ERR_OK;
     return plan_pair(run, t, to, err);
@@ -301,6 +303,8 @@ enum err_code compare_plan(struct compare *run, struct conn *const conn[SIDES], 
             goto out;
     }
     rc = plan_extra(run, conn, seen, err);
+    if (!rc)
+        rc = compare_objects(run, conn, err);
     if (run->pair_count)
         qsort(run->pairs, run->pair_count, sizeof *run->pairs, pair_compare);
 out:

@@ -8,16 +8,15 @@
  * key and looked at again by the main thread when all chunks are done. */
 #include "verify/compare_inner.h"
 
-#include "common/base/bytes.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/rate.h"
+#include "common/mysql/same_server.h"
 #include "common/schema/read.h"
 #include "verify/compare_state.h"
 
 #include <inttypes.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -310,40 +309,13 @@ static enum err_code recheck(struct compare *run, struct err *err)
 
 /* ---- the run ---- */
 
-/* Whether both connections lead to one server, whatever their names are: one holds a lock there
- * that the other is then asked for. A server that cannot tell counts as another one. */
-static bool same_server(struct conn *const conn[SIDES])
-{
-    struct err ignored = ERR_INIT;
-    struct strbuf sql = {0};
-    unsigned char random[8] = {0};
-    char name[17];
-    char *held = NULL;
-    char *used = NULL;
-    bool same;
-
-    if (RAND_bytes(random, sizeof random) != 1)
-        return false;
-    *bytes_to_hex(name, random, sizeof random) = '\0';
-    strbuf_addf(&sql, "SELECT GET_LOCK('ferry-verify-%s',0)", name);
-    if (conn_value(conn[SOURCE_SIDE], strbuf_str(&sql), &held, &ignored))
-        err_clear(&ignored);
-    strbuf_reset(&sql);
-    strbuf_addf(&sql, "SELECT IS_USED_LOCK('ferry-verify-%s') IS NOT NULL", name);
-    if (held && conn_value(conn[TARGET_SIDE], strbuf_str(&sql), &used, &ignored))
-        err_clear(&ignored);
-    same = held && used && strcmp(held, "1") == 0 && strcmp(used, "1") == 0;
-    strbuf_release(&sql);
-    free(held);
-    free(used);
-    return same; /* the lock goes with its connection */
-}
-
 static enum err_code run_check_same(const struct compare *run, struct conn *const conn[SIDES],
                                     struct err *err)
 {
-    if (!same_server(conn))
-        return ERR_OK;
+    bool same = false;
+
+    if (server_same(conn[SOURCE_SIDE], conn[TARGET_SIDE], &same, err) || !same)
+        return err->code;
     for (size_t i = 0; i < run->pair_count; i++) {
         const struct table *a = run->pairs[i].table[SOURCE_SIDE];
         const struct table *b = run->pairs[i].table[TARGET_SIDE];

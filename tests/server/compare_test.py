@@ -242,6 +242,35 @@ def test_objects(t):
 
 
 @quick
+def test_programs(t):
+    """Views, triggers, routines and events whose texts differ, or that one side lacks."""
+    source, target = t.server("mysql"), t.server("mariadb")
+    things = ("CREATE TABLE a (id int PRIMARY KEY, x int)", "CREATE VIEW v AS SELECT id, x FROM a", "CREATE VIEW w AS SELECT id FROM a",
+              "CREATE TRIGGER same BEFORE INSERT ON a FOR EACH ROW SET NEW.x = 1",
+              "CREATE FUNCTION f(a int) RETURNS int DETERMINISTIC NO SQL RETURN a + 1", "CREATE PROCEDURE p() SELECT 'é'",
+              "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM a")
+    db = t.database(source, "programs", *things, options="CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+    t.gone_after(target, db, "programs2")
+    for name in (db, "programs2"):
+        target.run("CREATE DATABASE %s CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci" % name, "USE " + name, *things)
+    verify(source, target, "-f", db + ".*").must(0)
+    verify(source, target, "-f", db + ".*", "--rename", db + ".*=programs2.*").must(0)
+    target.run("USE " + db, "DROP TRIGGER same", "CREATE TRIGGER same BEFORE INSERT ON a FOR EACH ROW SET NEW.x = 2", "DROP PROCEDURE p",
+               "DROP VIEW v", "CREATE VIEW v AS SELECT id, x AS y FROM a", "CREATE PROCEDURE q() SELECT 2",
+               "ALTER EVENT e ON SCHEDULE EVERY 2 DAY")
+    run = verify(source, target, "-f", db + ".*").must(3)
+    found = sorted(re.findall(r"^DIFFERENT programs\.(.*)$", run.out, re.M))
+    assert found == ["e: the event is another one on the target", "p: the routine is not on the target", "q: the routine is on the target alone",
+                     "same: the trigger is another one on the target", "v: the view has other columns on the target"], found
+    assert verify(source, target, "-f", db + ".*", "--no-programs").must(3).out.count("DIFFERENT") == 1
+    # between servers of one series a view's text tells, too
+    target.run("USE " + db, "CREATE OR REPLACE VIEW w AS SELECT id FROM a WHERE id > 5")
+    other = t.own_server("mariadb")
+    other.run("CREATE DATABASE programs CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", "USE programs", *things)
+    assert "DIFFERENT programs.w: the view is another one on the target" in verify(other, target, "-f", db + ".*").must(3).out
+
+
+@quick
 def test_rechecks(t):
     """Rows that come to be equal while they are looked at again are not called different."""
     source, target = t.server("mariadb"), t.server("mysql")
