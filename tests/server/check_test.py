@@ -317,7 +317,6 @@ def test_collisions(t):
     assert check(*both, "--collisions")["by"]["collisions"]["result"] == "Passed"
 
 
-@quick
 def test_one_server(t):
     """A source that is the target is refused, by whatever name it goes; other names make it possible."""
     server = t.server("mariadb")
@@ -327,6 +326,11 @@ def test_one_server(t):
     assert report["by"]["same_server"]["result"] == "Failed" and report["by"]["same_server"]["objects"] == [db + ".a"]
     report = check("--source", server.url, "--target", socket_url, "-f", db + ".*", "--rename", db + ".*=check_other.*")
     assert report["by"]["same_server"]["result"] == "Passed"
+    for kind in ("mysql", "tidb"):
+        other = t.server(kind)
+        t.database(other, db, "CREATE TABLE a (a int PRIMARY KEY)")
+        report = check("--source", other.url, "--target", other.url, "-f", db + ".*", "--for", "load", status=4)
+        assert report["by"]["same_server"]["result"] == "Failed"
 
 
 @quick
