@@ -148,6 +148,7 @@ void applier_free(struct applier *a)
         free(a->files[i]);
     free(a->files);
     marks_release(&a->marks);
+    apply_foreigns_release(&a->foreigns);
     free(a->part.file);
     free(a->point.gtids);
     free(a->shown.gtids);
@@ -495,6 +496,8 @@ enum err_code applier_start(struct applier *a, const struct applier_position *fr
     if (!rc)
         rc = target_look(a, c, err);
     if (!rc)
+        rc = apply_foreigns_read(c, &a->foreigns, err);
+    if (!rc)
         rc = applied_create(c, &a->state, err);
     if (!rc)
         rc = start_take(a, c, fences, err);
@@ -545,7 +548,7 @@ enum err_code applier_table(struct applier *a, const struct applier_table *t, un
 
     if (a->table_count == TABLES_MAX)
         return err_set(err, ERR_LIMIT, "more than %d definitions of tables", TABLES_MAX);
-    if (apply_table_new(t, a->table_count, &table, err))
+    if (apply_table_new(t, &a->foreigns, a->table_count, &table, err))
         return err->code;
     a->tables[a->table_count] = table;
     *id = a->table_count++;

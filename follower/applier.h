@@ -9,7 +9,9 @@
  * that was killed goes on at the right place, and one that was thought dead writes nothing any
  * more.
  *
- * Foreign keys are not checked and do not cascade (the session's foreign_key_checks is 0).
+ * Foreign keys are not checked and do not cascade (the session's foreign_key_checks is 0); a parent
+ * is written before its children, and removed after them, as on the source (by the keys that the
+ * target has at applier_start).
  *
  * Changes of a transaction above `spill_bytes` go to a temporary file; such a transaction is
  * written alone. Above `atomic_bytes` it is cut: its parts are committed one by one, each with a

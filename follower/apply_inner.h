@@ -77,6 +77,7 @@ struct applier {
     struct apply_table **tables; /* by id; workers read those of units that they were given, so
                                     the list never moves */
     unsigned table_count;
+    struct apply_foreigns foreigns; /* of the target */
     char **files;
     size_t file_count;
     struct apply_marks marks;

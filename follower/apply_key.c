@@ -100,7 +100,7 @@ static void key_push(struct apply_keys *k, struct apply_key key)
 static void image_key(struct apply_keys *k, const struct apply_index *x, const struct row *row,
                       const uint8_t *has)
 {
-    struct apply_key key = {.space = x->space, .all = x->closed};
+    struct apply_key key = {.space = x->space, .all = x->closed, .shared = x->shared};
 
     strbuf_reset(&k->scratch);
     for (unsigned i = 0; i < x->part_count && !key.all; i++) {
@@ -122,10 +122,31 @@ static void image_key(struct apply_keys *k, const struct apply_index *x, const s
     key_push(k, key);
 }
 
+/* A row of a parent or a child that keeps the columns of the foreign key meets nobody by them. */
+static bool reference_stays(const struct apply_index *x, const struct row_change *change)
+{
+    if (!x->reference || x->closed || change->kind != ROW_UPDATE)
+        return false;
+    for (unsigned i = 0; i < x->part_count; i++) {
+        const unsigned at = (unsigned)x->parts[i].source;
+        const char *before = change->before.cell[at], *after = change->after.cell[at];
+        const size_t len = change->before.len[at];
+
+        if (!row_change_has(change->before_has, at) || !row_change_has(change->after_has, at) ||
+            !before != !after)
+            return false;
+        if (before && (len != change->after.len[at] || memcmp(before, after, len) != 0))
+            return false;
+    }
+    return true;
+}
+
 void apply_keys_add(struct apply_keys *k, const struct apply_table *t,
                     const struct row_change *change)
 {
     for (unsigned i = 0; i < t->index_count; i++) {
+        if (reference_stays(&t->indexes[i], change))
+            continue;
         if (change->kind != ROW_INSERT)
             image_key(k, &t->indexes[i], &change->before, change->before_has);
         if (change->kind != ROW_DELETE)

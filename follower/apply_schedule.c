@@ -9,7 +9,9 @@
 #define TOUCHED_TRIM 64
 
 struct key_slot {
-    uint64_t hash, unit; /* unit 0: free */
+    uint64_t hash;
+    uint64_t unit;        /* the last that had it, not shared; 0: none */
+    uint64_t first, last; /* those that shared it since are among these; 0: none */
 };
 struct space { /* an index */
     uint64_t space;
@@ -54,11 +56,16 @@ void schedule_below(struct schedule *s, uint64_t unit)
 
 /* ---- values ---- */
 
+static uint64_t slot_last(const struct key_slot *slot) /* 0: free */
+{
+    return slot->last > slot->unit ? slot->last : slot->unit;
+}
+
 static struct key_slot *slot_of(const struct schedule *s, uint64_t hash)
 {
     size_t at = hash & (s->slots - 1);
 
-    while (s->slot[at].unit && s->slot[at].hash != hash)
+    while (slot_last(&s->slot[at]) && s->slot[at].hash != hash)
         at = (at + 1) & (s->slots - 1);
     return &s->slot[at];
 }
@@ -71,14 +78,14 @@ static void slots_renew(struct schedule *s)
     size_t live = 0;
 
     for (size_t i = 0; i < count; i++)
-        live += old[i].unit != 0 && old[i].unit >= s->floor;
+        live += slot_last(&old[i]) != 0 && slot_last(&old[i]) >= s->floor;
     s->slots = SLOTS_MIN;
     while (s->slots < 4 * live)
         s->slots *= 2;
     s->slot = xcalloc(s->slots, sizeof *s->slot);
     s->used = live;
     for (size_t i = 0; i < count; i++)
-        if (old[i].unit != 0 && old[i].unit >= s->floor)
+        if (slot_last(&old[i]) != 0 && slot_last(&old[i]) >= s->floor)
             *slot_of(s, old[i].hash) = old[i];
     free(old);
 }
@@ -138,6 +145,22 @@ static void space_touch(struct space *sp, uint64_t unit, uint64_t floor)
 
 /* ---- */
 
+static void slot_take(const struct schedule *s, struct key_slot *slot, uint64_t unit, bool shared,
+                      schedule_fn *fn, void *ctx)
+{
+    if (shared) {
+        slot->first = slot->first && slot->first >= s->floor ? slot->first : unit;
+        slot->last = unit;
+        return;
+    }
+    for (uint64_t u = slot->first < s->floor ? s->floor : slot->first;
+         slot->last && u <= slot->last; u++)
+        if (u != unit)
+            fn(ctx, u);
+    slot->unit = unit;
+    slot->first = slot->last = 0;
+}
+
 static void key_add(struct schedule *s, uint64_t unit, const struct apply_key *key, schedule_fn *fn,
                     void *ctx)
 {
@@ -158,13 +181,13 @@ static void key_add(struct schedule *s, uint64_t unit, const struct apply_key *k
     if (2 * (s->used + 1) > s->slots)
         slots_renew(s);
     slot = slot_of(s, key->hash);
-    if (slot->unit == 0) {
+    if (slot_last(slot) == 0) {
         slot->hash = key->hash;
         s->used++;
-    } else if (slot->unit != unit && slot->unit >= s->floor) {
-        fn(ctx, slot->unit);
     }
-    slot->unit = unit;
+    if (slot->unit != 0 && slot->unit != unit && slot->unit >= s->floor)
+        fn(ctx, slot->unit);
+    slot_take(s, slot, unit, key->shared, fn, ctx);
 }
 
 void schedule_add(struct schedule *s, uint64_t unit, const struct apply_keys *keys, schedule_fn *fn,

@@ -12,7 +12,7 @@ struct schedule;
 struct schedule *schedule_new(void);
 void schedule_free(struct schedule *s); /* NULL is fine */
 /* Called with an earlier unit that has a key of these; may be said more than once, also of units
- * that are committed since. */
+ * that are committed since, and of others between two that share a key. */
 typedef void schedule_fn(void *ctx, uint64_t unit);
 /* `unit` (1 and up) has these keys too; it is the latest one. */
 void schedule_add(struct schedule *s, uint64_t unit, const struct apply_keys *keys, schedule_fn *fn,

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static struct column *column_copy(struct arena *a, const struct column *c)
 {
@@ -95,13 +96,56 @@ static void index_copy(struct apply_table *t, const struct applier_table *from,
     }
 }
 
-static void indexes_copy(struct apply_table *t, const struct applier_table *from,
-                         struct column *const *copies)
+/* The columns of a foreign key, on either side. */
+static void reference_copy(struct apply_table *t, const struct applier_table *from,
+                           const struct apply_foreign *k, char *const *names, bool shared,
+                           struct column *const *copies)
 {
-    t->indexes = arena_alloc(t->arena, (from->def->key_count + 1) * sizeof *t->indexes);
+    struct apply_index *x = &t->indexes[t->index_count];
+
+    for (unsigned i = 0; !shared && i < t->index_count; i++)
+        if (t->indexes[i].space == k->space && !t->indexes[i].shared)
+            return; /* several children */
+    *x = (struct apply_index){
+        .space = k->space, .part_count = k->count, .reference = true, .shared = shared};
+    x->parts = arena_alloc(t->arena, (k->count + 1) * sizeof *x->parts);
+    for (unsigned i = 0; i < k->count; i++) {
+        const struct column *c = table_column(from->def, names[i]);
+        const int at = c ? from->source[c - from->def->columns] : -1;
+
+        x->parts[i] = (struct apply_part){.source = at};
+        if (at < 0)
+            x->closed = true;
+        else
+            x->parts[i].def = copies[c - from->def->columns];
+    }
+    t->index_count++;
+}
+
+static void references_copy(struct apply_table *t, const struct applier_table *from,
+                            const struct apply_foreigns *foreigns, struct column *const *copies)
+{
+    for (size_t i = 0; foreigns && i < foreigns->count; i++) {
+        const struct apply_foreign *k = &foreigns->foreign[i];
+
+        if (strcasecmp(k->db, t->db) == 0 && strcasecmp(k->name, t->name) == 0)
+            reference_copy(t, from, k, k->columns, true, copies);
+        if (strcasecmp(k->parent_db, t->db) == 0 && strcasecmp(k->parent, t->name) == 0)
+            reference_copy(t, from, k, k->parent_columns, false, copies);
+    }
+}
+
+static void indexes_copy(struct apply_table *t, const struct applier_table *from,
+                         const struct apply_foreigns *foreigns, struct column *const *copies)
+{
+    const size_t references = foreigns ? 2 * foreigns->count : 0;
+
+    t->indexes =
+        arena_alloc(t->arena, (from->def->key_count + 1 + references) * sizeof *t->indexes);
     for (unsigned i = 0; i < from->def->key_count; i++)
         if (from->def->keys[i].unique)
             index_copy(t, from, &from->def->keys[i], copies);
+    references_copy(t, from, foreigns, copies);
     if (t->key)
         return;
     /* Its rows cannot be told apart: one change after the other. */
@@ -192,7 +236,8 @@ static enum err_code columns_copy(struct apply_table *t, const struct applier_ta
     return ERR_OK;
 }
 
-enum err_code apply_table_new(const struct applier_table *from, unsigned id,
+enum err_code apply_table_new(const struct applier_table *from,
+                              const struct apply_foreigns *foreigns, unsigned id,
                               struct apply_table **out, struct err *err)
 {
     struct apply_table *t = xcalloc(1, sizeof *t);
@@ -206,7 +251,7 @@ enum err_code apply_table_new(const struct applier_table *from, unsigned id,
     rc = columns_copy(t, from, copies, err);
     if (!rc) {
         key_copy(t, from, copies);
-        indexes_copy(t, from, copies);
+        indexes_copy(t, from, foreigns, copies);
         t->insert = write_head(t, "INSERT");
         t->replace = write_head(t, "REPLACE");
         t->erase = erase_head(t);

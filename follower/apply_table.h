@@ -11,6 +11,7 @@
 #include "common/base/strbuf.h"
 #include "common/mysql/row_change.h"
 #include "follower/applier.h"
+#include "follower/apply_foreign.h"
 
 struct change_head {
     uint32_t size; /* bytes, this head included */
@@ -35,7 +36,9 @@ struct apply_index {
     uint64_t space; /* of its hashes */
     struct apply_part *parts;
     unsigned part_count;
-    bool closed; /* its values cannot be compared here: each change meets each */
+    bool closed;    /* its values cannot be compared here: each change meets each */
+    bool reference; /* not of rows, but of what a foreign key names: only changes of it count */
+    bool shared;    /* a child's: children do not meet each other, only their parent */
 };
 
 struct apply_table {
@@ -55,8 +58,9 @@ struct apply_table {
     const char *load;                     /* "LOAD DATA LOCAL ... (...)" */
 };
 
-/* ERR_LOAD_TABLE_SHAPE. */
-MUST_CHECK enum err_code apply_table_new(const struct applier_table *from, unsigned id,
+/* ERR_LOAD_TABLE_SHAPE. `foreigns` may be NULL; not kept. */
+MUST_CHECK enum err_code apply_table_new(const struct applier_table *from,
+                                         const struct apply_foreigns *foreigns, unsigned id,
                                          struct apply_table **out, struct err *err);
 void apply_table_free(struct apply_table *t); /* NULL is fine */
 
@@ -77,6 +81,7 @@ struct apply_key {
                        same one */
     uint64_t space; /* the index */
     bool all;       /* meets every value of the index */
+    bool shared;    /* does not meet others that are shared */
 };
 struct apply_keys {
     struct apply_key *key;

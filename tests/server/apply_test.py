@@ -283,3 +283,37 @@ def test_every_type_mariadb_tidb(t):
 
 def test_every_type_mysql_tidb(t):
     every_type(t, "mysql", "tidb")
+
+
+def test_foreign_keys(t):
+    """No child is ever seen without its parent, whatever is written beside it."""
+    db = "ap_foreign"
+    source, target = t.server("mariadb"), t.server("mysql")
+    t.database(source, db)
+    t.database(target, db)
+    t.gone_after(target)
+    for server in (source, target):
+        server.run("USE `%s`" % db, "CREATE TABLE p (id int NOT NULL PRIMARY KEY, n int)",
+                   "CREATE TABLE c (id int NOT NULL PRIMARY KEY, p int, FOREIGN KEY (p) REFERENCES p (id))")
+    at = binlog.position(source)
+    connection = source.connect(database=db)
+    with connection.cursor() as cursor:
+        for i in range(60):
+            cursor.execute("INSERT INTO p VALUES (%s,0)", i)
+            cursor.execute("INSERT INTO c VALUES (%s,%s)", (i, i))
+            if i >= 5:
+                cursor.execute("DELETE FROM c WHERE id=%s", i - 5)
+                cursor.execute("DELETE FROM p WHERE id=%s", i - 5)
+    connection.close()
+    process = apply.start(source, target, at, "--filter", db + ".*", "--batch-rows", 1, "--threads", 8)
+    reader, looks = target.connect(database=db), 0
+    with reader.cursor() as cursor:
+        while process.poll() is None:
+            cursor.execute("SELECT c.id FROM c LEFT JOIN p ON p.id=c.p WHERE p.id IS NULL")
+            orphans = cursor.fetchall()
+            assert not orphans, orphans
+            looks += 1
+    reader.close()
+    apply.end(process).must()
+    same(source, target, db)
+    assert looks > 3, looks

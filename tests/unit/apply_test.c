@@ -40,7 +40,7 @@ static struct column column(const char *name, enum column_type type)
                            .nullable = strcmp(name, "k") != 0};
 }
 
-static struct apply_table *model_table(unsigned id)
+static struct apply_table *model_table_of(unsigned id, const struct apply_foreigns *foreigns)
 {
     struct column columns[] = {column("k", TYPE_VARCHAR), column("u", TYPE_INT),
                                column("v", TYPE_INT)};
@@ -63,8 +63,13 @@ static struct apply_table *model_table(unsigned id)
     struct apply_table *t = NULL;
     struct err err = ERR_INIT;
 
-    assert_int_equal(apply_table_new(&from, id, &t, &err), ERR_OK);
+    assert_int_equal(apply_table_new(&from, foreigns, id, &t, &err), ERR_OK);
     return t;
+}
+
+static struct apply_table *model_table(unsigned id)
+{
+    return model_table_of(id, NULL);
 }
 
 /* ---- the model's rows ---- */
@@ -496,6 +501,81 @@ static void a_value_that_cannot_be_compared_meets_its_index_alone(void **state)
     schedule_free(s);
 }
 
+static void add_shared(struct schedule *s, uint64_t unit, bool shared, struct seen *seen)
+{
+    struct apply_key key = {.space = 10, .hash = 100, .shared = shared};
+    const struct apply_keys keys = {.key = &key, .count = 1};
+
+    seen->count = 0;
+    schedule_add(s, unit, &keys, see, seen);
+}
+
+static void children_meet_their_parent_and_not_each_other(void **state)
+{
+    struct schedule *s = schedule_new();
+    struct seen seen;
+
+    (void)state;
+    add_shared(s, 1, false, &seen); /* the parent comes */
+    assert_int_equal(seen.count, 0);
+    add_shared(s, 2, true, &seen);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.unit[0], 1);
+    add_shared(s, 3, true, &seen);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.unit[0], 1);
+    add_shared(s, 4, false, &seen); /* it goes */
+    assert_int_equal(seen.count, 3);
+    add_shared(s, 5, true, &seen);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.unit[0], 4);
+    schedule_free(s);
+}
+
+/* Parent p(k), child c(p) that names it. */
+static void a_foreign_key_gives_both_tables_a_key(void **state)
+{
+    static const uint8_t all[1] = {7};
+    struct apply_table *plain = model_table(0);
+    char *names[] = {(char *)(uintptr_t) "u"}, *parents[] = {(char *)(uintptr_t) "v"};
+    struct apply_foreign k = {.db = (char *)(uintptr_t) "d",
+                              .name = (char *)(uintptr_t) "T",
+                              .parent_db = (char *)(uintptr_t) "D",
+                              .parent = (char *)(uintptr_t) "t",
+                              .columns = names,
+                              .parent_columns = parents,
+                              .count = 1,
+                              .space = 4711};
+    const struct apply_foreigns foreigns = {&k, 1};
+    struct apply_table *t = model_table_of(1, &foreigns); /* both parent and child */
+    const struct mrow before = {"a", 1, 1}, after = {"a", 2, 1};
+    struct image b, a;
+    struct row_change c = {.kind = ROW_UPDATE, .before_has = all, .after_has = all};
+    struct apply_keys keys = {0};
+    unsigned shared = 0, own = 0;
+
+    (void)state;
+    assert_int_equal(t->index_count, plain->index_count + 2);
+    c.before = image_of(&b, &before);
+    c.after = image_of(&a, &after);
+    apply_keys_add(&keys, t, &c);
+    for (size_t i = 0; i < keys.count; i++) {
+        shared += keys.key[i].space == 4711 && keys.key[i].shared;
+        own += keys.key[i].space == 4711 && !keys.key[i].shared;
+    }
+    assert_int_equal(shared, 2); /* another parent */
+    assert_int_equal(own, 0);    /* its children's column stays */
+    keys.count = 0;
+    c.kind = ROW_DELETE;
+    apply_keys_add(&keys, t, &c);
+    for (size_t i = 0; i < keys.count; i++)
+        own += keys.key[i].space == 4711 && !keys.key[i].shared;
+    assert_int_equal(own, 1);
+    apply_keys_release(&keys);
+    apply_table_free(t);
+    apply_table_free(plain);
+}
+
 /* ---- merging ---- */
 
 static struct merge_entry *only_entry(struct merge *m, const struct history *h,
@@ -603,6 +683,8 @@ int main(void)
         cmocka_unit_test(a_replay_over_several_snapshots_is_exact),
         cmocka_unit_test(folds_what_collations_call_equal),
         cmocka_unit_test(a_value_that_cannot_be_compared_meets_its_index_alone),
+        cmocka_unit_test(children_meet_their_parent_and_not_each_other),
+        cmocka_unit_test(a_foreign_key_gives_both_tables_a_key),
         cmocka_unit_test(merges_a_row_s_changes_into_one),
         cmocka_unit_test(refuses_an_image_that_is_not_whole),
         cmocka_unit_test(a_spilled_change_comes_back_whole),
