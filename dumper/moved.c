@@ -330,14 +330,15 @@ enum err_code dumper_logs_all(struct dump_run *run, struct err *err)
 
     if (!rc && hidden)
         return err_set(err, ERR_DUMP_MOVED,
-                       "the source may be a replica with log_slave_updates=OFF: whether it has "
-                       "changed since the first snapshot cannot be known");
+                       "the source may be a replica with log_slave_updates=OFF, whose binlog does "
+                       "not show what it applies: what changes it cannot be known (GRANT REPLICATION "
+                       "CLIENT, on MariaDB REPLICA MONITOR, lets that be seen)");
     if (!rc)
         rc = moved_filtered(run, &hidden, err);
     if (!rc && hidden)
         return err_set(err, ERR_DUMP_MOVED,
-                       "the source keeps databases out of its binlog: whether they have changed "
-                       "since the first snapshot cannot be known");
+                       "the source keeps databases out of its binlog: what changes them cannot be "
+                       "known");
     return rc;
 }
 

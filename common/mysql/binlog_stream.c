@@ -257,8 +257,10 @@ static enum err_code stream_reopen(struct binlog_source *base, const struct binl
         rc = stream_choose_id(s, err);
     if (!rc && !wire_register(s->conn->mysql, s->server_id)) {
         rc = stream_fail(s, err);
-        if (rc == ERR_PRIVILEGE)
+        if (rc == ERR_PRIVILEGE || rc == ERR_AUTH) { /* MariaDB says 1045 */
+            rc = err->code = ERR_PRIVILEGE;
             (void)err_wrap(err, "reading the binlog needs GRANT REPLICATION SLAVE ON *.*");
+        }
     }
     if (!rc)
         rc = stream_ask(s, at, err);

@@ -161,6 +161,11 @@ def killed_and_continued(t, kind):
     for table, columns in (("t", "id,v,u"), ("heap", "id,v"), ("small", "id,n")):
         want = sorted(tuple(row) for row in binlog.select(source, db, table, columns.split(","), order="1"))
         assert want == state[table], (table, len(want), len(state[table]), t.seed)
+    source.stop()
+    target = t.own_server("mariadb")
+    ferry.load(target, out, "-t", "4").must()
+    for table, columns in (("t", "id,v,u"), ("heap", "id,v"), ("small", "id,n")):
+        assert state[table] == sorted(tuple(row) for row in binlog.select(target, db, table, columns.split(","), order="1")), (table, t.seed)
     spans = [r for r in captured.records(out, "table_done") if r.get("to", 0) > r.get("from", 0)]
     t.say("%s: %d epochs, %d transactions, tables of several epochs: %d" % (kind, len(epochs), writer.count, len(spans)))
     return spans
