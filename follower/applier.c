@@ -15,6 +15,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "follower/apply_inner.h"
+#include "follower/place.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -384,6 +385,14 @@ static bool marks_have(const struct apply_marks *m, const struct applier_txn *tx
     return m->count > 0 && bsearch(&key, m->mark, m->count, sizeof key, mark_order) != NULL;
 }
 
+/* Marks are of several transactions, and go when all of these are before the point. */
+static bool mark_to_come(const struct applied_point *p, const struct apply_mark *m)
+{
+    const int order = *p->file ? log_file_order(m->file, p->file) : 1;
+
+    return order > 0 || (order == 0 && m->start >= p->offset);
+}
+
 /* What the target is, and how far the job is there. */
 static enum err_code target_look(struct applier *a, struct conn *c, struct err *err)
 {
@@ -462,7 +471,8 @@ static enum err_code start_state(struct applier *a, struct conn *c,
         rc = applied_part_read(c, &a->state, &a->part, err);
     if (a->marks.count > 0)
         qsort(a->marks.mark, a->marks.count, sizeof *a->marks.mark, mark_order);
-    a->old_marks = a->marks.count;
+    for (size_t i = 0; i < a->marks.count; i++)
+        a->old_marks += mark_to_come(&a->point, &a->marks.mark[i]);
     return rc;
 }
 
