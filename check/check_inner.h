@@ -11,6 +11,7 @@
 #include "common/mysql/route.h"
 #include "common/schema/convert.h"
 #include "common/schema/model.h"
+#include "common/target/table_limits.h"
 
 enum side { SOURCE, TARGET, SIDES };
 
@@ -34,6 +35,7 @@ struct check_side {
     struct err schema_why;
     const struct table **folded; /* its tables in the order of their names without case */
     uint64_t bytes;              /* of all tables, as the server estimates */
+    struct table_limits limits;
 };
 
 /* What the conversion for the target says, in the order of the tables. */

@@ -54,8 +54,12 @@ static void unread(struct definitions *d, const struct table *t, const struct er
 static enum err_code definition_read(struct check *c, const struct table *t, struct err *err)
 {
     const struct check_side *s = &c->side[SOURCE];
+    const struct check_side *to = &c->side[TARGET];
     const struct convert_params params = {.source = &s->flavour,
-                                          .target = &c->side[TARGET].flavour,
+                                          .target = &to->flavour,
+                                          .max_key_bytes = to->limits.max_key_bytes,
+                                          .max_keys = to->limits.max_keys,
+                                          .max_columns = to->limits.max_columns,
                                           .database_collation =
                                               database_collation(s->schema, t->db)};
     struct converted out = {0};

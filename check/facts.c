@@ -91,6 +91,8 @@ enum err_code side_facts(struct check_side *s, struct err *err)
 
     if (variables_read(s, err))
         return err->code;
+    if (table_limits_read(s->conn, &s->limits, err))
+        return err->code;
     lower = variable(s, "lower_case_table_names");
     s->grants =
         grants_new((struct grants_rules){.fold_names = lower && strcmp(lower, "0") != 0,

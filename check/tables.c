@@ -11,8 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define MENDS_MAX 20                      /* statements that are written out */
-#define ROW_BYTES_MAX ((uint64_t)6 << 20) /* TiDB's txn-entry-size-limit */
+#define MENDS_MAX 20  /* statements that are written out */
+#define LARGE_SHARE 6 /* of the limit that a mean row may have */
 
 static const struct schema *source(const struct check *c)
 {
@@ -301,21 +301,25 @@ enum err_code check_names(struct check *c, struct check_outcome *o, struct err *
 
 enum err_code check_large_rows(struct check *c, struct check_outcome *o, struct err *err)
 {
+    const uint64_t limit = c->side[TARGET].limits.max_row;
+
     (void)err;
     for (size_t i = 0; i < source(c)->table_count; i++) {
         const struct table *t = &source(c)->tables[i];
         const uint64_t mean = t->row_estimate ? t->data_bytes / t->row_estimate : 0;
 
         /* small tables have pages that are mostly empty */
-        if (t->row_estimate > 8 && mean > ROW_BYTES_MAX / 6)
+        if (t->row_estimate > 8 && mean > limit / LARGE_SHARE)
             list(o, "%s.%s: %" PRIu64 " KiB a row in the mean", t->db, t->name, mean >> 10);
     }
     say(o, o->objects ? CHECK_WARNING : CHECK_PASSED,
-        "%" PRIu64 " tables have rows of more than 1 MiB in the mean", o->objects);
+        "the target refuses rows above %" PRIu64 " KiB; %" PRIu64
+        " tables have rows of more than a sixth of that in the mean",
+        limit >> 10, o->objects);
     if (o->objects) {
-        say(o, CHECK_WARNING, "TiDB refuses a row above 6 MiB unless it is told otherwise");
-        mend(o, "performance.txn-entry-size-limit = 125829120   -- in TiDB's configuration file, "
-                "and raftstore.raft-entry-max-size in TiKV's");
+        mend(o, "SET GLOBAL tidb_txn_entry_size_limit = 125829120;   -- from TiDB 7.6 on");
+        mend(o, "performance.txn-entry-size-limit = 125829120   -- in TiDB's configuration file; "
+                "and raftstore.raft-entry-max-size = '120MB' in TiKV's");
     }
     return ERR_OK;
 }

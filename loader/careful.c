@@ -105,7 +105,7 @@ static enum err_code careful_row(struct careful *c, const struct row *row, struc
     size_t before = w->rows.len;
     unsigned enum_errors = insert_enum_errors(w->table, row);
 
-    if (w->run->max_row && row_bytes(row) > w->run->max_row) {
+    if (w->run->limits.max_row && row_bytes(row) > w->run->limits.max_row) {
         c->refused = true; /* the server would break the connection, or break */
         return ERR_OK;
     }

@@ -87,9 +87,9 @@ static enum err_code define_create(const struct definer_of *of, const char *sql,
         .key_collation =
             run->config->key_collation_nearest ? KEY_COLLATION_NEAREST : KEY_COLLATION_SAFE,
         .split_indexes = of->split,
-        .max_key_bytes = run->max_key_bytes,
-        .max_keys = run->max_keys,
-        .max_columns = run->max_columns,
+        .max_key_bytes = run->limits.max_key_bytes,
+        .max_keys = run->limits.max_keys,
+        .max_columns = run->limits.max_columns,
         .definers = run->config->strip_definers ? DEFINER_STRIP : DEFINER_KEEP};
     struct converted *c = &d->converted;
 

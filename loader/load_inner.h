@@ -10,6 +10,7 @@
 #include "common/schema/model.h"
 #include "common/target/report.h"
 #include "common/target/state.h"
+#include "common/target/table_limits.h"
 #include "formats/dump_read.h"
 #include "loader/batch.h"
 #include "loader/load.h"
@@ -113,8 +114,7 @@ struct load_run {
     size_t max_packet;    /* bytes that the server takes at most */
     size_t batch_bytes;
     unsigned batch_rows;
-    size_t max_row; /* bytes of a row's values that the target takes at most; 0: no limit */
-    unsigned max_key_bytes, max_keys, max_columns; /* of a TiDB's tables; 0: as usual */
+    struct table_limits limits;
     size_t max_load_row;       /* bytes of LOAD text; a longer row goes by INSERT; 0: no limit */
     bool fast;                 /* LOAD DATA LOCAL joins a transaction on this target */
     struct throttle *throttle; /* NULL: none */

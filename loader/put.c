@@ -246,12 +246,12 @@ enum err_code put_insert(struct worker *w, const struct put_dest *dest, const un
         struct row row;
 
         rc = batch_reader_row(&reader, rows[i], &row, err);
-        if (!rc && w->run->max_row && row_bytes(&row) > w->run->max_row) {
+        if (!rc && w->run->limits.max_row && row_bytes(&row) > w->run->limits.max_row) {
             result->refused = true;
             (void)err_set(&result->why, ERR_LIMIT,
                           "the row has %zu bytes, the target takes %zu in one row at most "
                           "(txn-entry-size-limit)",
-                          row_bytes(&row), w->run->max_row);
+                          row_bytes(&row), w->run->limits.max_row);
         } else if (!rc) {
             rc = insert_one(&p, rows[i], &row, err);
         }

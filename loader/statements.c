@@ -11,64 +11,9 @@
 #define BATCH_BYTES_TIDB ((size_t)256 << 10) /* longer LOAD streams break connections on errors */
 #define BATCH_BYTES ((size_t)1 << 20)
 #define BATCH_ROWS 2000
-#define ENTRY_BYTES_TIDB ((size_t)6291456) /* default of txn-entry-size-limit */
 #define STATEMENT_BYTES ((size_t)1000000)
 #define PACKET_MARGIN ((size_t)4096)
 #define TIDB_LOAD_JOINS 70600 /* before, LOAD DATA commits by itself */
-
-/* TiDB's limit of one row: the session's where it is set, else the server's, which only some
- * accounts may read; its default then. */
-static enum err_code target_entry_limit(struct load_run *run, struct err *err)
-{
-    static const char *const asks[] = {
-        "SELECT @@tidb_txn_entry_size_limit",
-        "SELECT JSON_EXTRACT(@@global.tidb_config,'$.performance.\"txn-entry-size-limit\"')"};
-
-    run->max_row = ENTRY_BYTES_TIDB;
-    for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
-        char *text = NULL;
-        size_t limit;
-
-        if (conn_value(run->conn, asks[i], &text, err)) {
-            if (err_info(err->code)->retryable)
-                return err->code;
-            err_clear(err);
-        }
-        limit = text ? (size_t)strtoull(text, NULL, 10) : 0;
-        free(text);
-        if (limit > 0) {
-            run->max_row = limit;
-            break;
-        }
-    }
-    return ERR_OK;
-}
-
-/* What a TiDB's tables may have, where the account may read it. */
-static enum err_code target_table_limits(struct load_run *run, struct err *err)
-{
-    const struct {
-        const char *sql;
-        unsigned *limit;
-    } asks[] = {
-        {"SELECT JSON_EXTRACT(@@global.tidb_config,'$.\"max-index-length\"')", &run->max_key_bytes},
-        {"SELECT JSON_EXTRACT(@@global.tidb_config,'$.\"index-limit\"')", &run->max_keys},
-        {"SELECT JSON_EXTRACT(@@global.tidb_config,'$.\"table-column-count-limit\"')",
-         &run->max_columns}};
-
-    for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
-        char *text = NULL;
-
-        if (conn_value(run->conn, asks[i].sql, &text, err)) {
-            if (err_info(err->code)->retryable)
-                return err->code;
-            err_clear(err);
-        }
-        *asks[i].limit = text ? (unsigned)strtoul(text, NULL, 10) : 0;
-        free(text);
-    }
-    return ERR_OK;
-}
 
 enum err_code target_limits(struct load_run *run, struct err *err)
 {
@@ -90,7 +35,7 @@ enum err_code target_limits(struct load_run *run, struct err *err)
         run->batch_bytes = BATCH_BYTES_TIDB;
     run->batch_rows = config->batch_rows ? config->batch_rows : BATCH_ROWS;
     run->max_load_row = tidb ? BATCH_BYTES_TIDB : 0;
-    if (tidb && (target_entry_limit(run, err) || target_table_limits(run, err)))
+    if (table_limits_read(run->conn, &run->limits, err))
         return err->code;
     run->fast = config->path == LOAD_PATH_AUTO &&
                 (!tidb || flavour_at_least(&run->flavour, VENDOR_TIDB, TIDB_LOAD_JOINS));

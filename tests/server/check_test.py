@@ -280,7 +280,8 @@ def test_tables(t):
         "CREATE TABLE _computed_gho (a int PRIMARY KEY)", "CREATE TABLE parent (a int PRIMARY KEY)",
         "CREATE TABLE child (a int PRIMARY KEY, b int, CONSTRAINT falls FOREIGN KEY (b) REFERENCES parent (a) ON DELETE CASCADE)",
         "CREATE TRIGGER rise BEFORE INSERT ON parent FOR EACH ROW SET NEW.a = NEW.a",
-        "CREATE TABLE filled (a int PRIMARY KEY)", "CREATE TABLE narrow (a bigint PRIMARY KEY)",
+        "CREATE TABLE large (a int PRIMARY KEY, b longblob)", "INSERT INTO large SELECT seq, REPEAT('x', 1500000) FROM seq_1_to_12",
+        "ANALYZE TABLE large", "CREATE TABLE filled (a int PRIMARY KEY)", "CREATE TABLE narrow (a bigint PRIMARY KEY)",
         options="CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
     t.database(target, db, "CREATE TABLE filled (a int PRIMARY KEY)", "INSERT INTO filled VALUES (1)",
                "CREATE TABLE narrow (a int PRIMARY KEY)")
@@ -290,7 +291,7 @@ def test_tables(t):
              "generated_columns": ("Passed", "computed.b: stored"), "names": ("Failed", "check_tables.Upper"),
              "system_versioned": ("Warning", "history"), "online_ddl": ("Failed", "_computed_gho: of computed"),
              "cascades": ("Warning", "falls: of child to parent"), "programs": ("Warning", "trigger check_tables.rise"),
-             "target_tables": ("Failed", "filled: it holds rows"), "definition_columns": ("Failed", "space.g"), "same_server": ("Passed", "")}
+             "target_tables": ("Failed", "filled: it holds rows"), "definition_columns": ("Failed", "space.g"), "large_rows": ("Warning", "large: 1"), "same_server": ("Passed", "")}
     for item, (result, words) in named.items():
         found = report["by"][item]
         assert found["result"] == result, found
