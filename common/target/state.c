@@ -13,6 +13,8 @@
 
 #define STATE_FORMAT 3       /* of the tables; a newer one is refused */
 #define ROWS_A_STATEMENT 500 /* of chunk and tbl */
+#define JOB_TRIES 20
+#define JOB_PAUSE_US 100000
 
 static const char *const job_words[] = {"new", "schema done", "rows done", "done"};
 static const char *const origin_words[] = {"found",    "creating", "created",
@@ -197,24 +199,35 @@ static enum err_code state_exists(struct conn *c, const struct state *s, bool *e
     return rc;
 }
 
-/* Tables that an older version made lack columns; nothing would go on from them rightly. */
-static enum err_code state_layout(struct conn *c, const struct state *s, struct err *err)
+/* How many rows of information_schema.`view` are of the state's schema and `which`. */
+static enum err_code layout_count(struct conn *c, const struct state *s, const char *view,
+                                  const char *which, uint64_t *count, struct err *err)
 {
     struct strbuf sql = {0};
-    uint64_t old = 0;
     enum err_code rc;
 
-    strbuf_addstr(&sql, "SELECT (SELECT COUNT(*) FROM information_schema.tables WHERE "
-                        "table_schema=");
+    strbuf_addf(&sql, "SELECT COUNT(*) FROM information_schema.%s WHERE table_schema=", view);
     strbuf_add_quotedz(&sql, s->schema);
-    strbuf_addstr(&sql, " AND table_name IN ('job','chunk'))-(SELECT COUNT(*) FROM "
-                        "information_schema.columns WHERE table_schema=");
-    strbuf_add_quotedz(&sql, s->schema);
-    strbuf_addstr(&sql, " AND ((table_name='job' AND column_name='stopped') OR "
-                        "(table_name='chunk' AND column_name='loader')))");
-    rc = conn_rows(c, &sql, count_row, &old, err);
+    strbuf_addf(&sql, " AND (%s)", which);
+    rc = conn_rows(c, &sql, count_row, count, err);
     strbuf_release(&sql);
-    if (!rc && old)
+    return rc;
+}
+
+/* Tables that an older version made lack columns; nothing would go on from them rightly. The tables
+ * are counted first, in a statement of its own: another loader may be making them right now, and
+ * MariaDB looks at each part of a statement when it comes to it. */
+static enum err_code state_layout(struct conn *c, const struct state *s, struct err *err)
+{
+    uint64_t tables = 0, columns = 0;
+    enum err_code rc = layout_count(c, s, "tables", "table_name IN ('job','chunk')", &tables, err);
+
+    if (!rc)
+        rc = layout_count(c, s, "columns",
+                          "(table_name='job' AND column_name='stopped') OR (table_name='chunk' AND "
+                          "column_name='loader')",
+                          &columns, err);
+    if (!rc && columns < tables)
         return err_set(err, ERR_LOAD_STATE,
                        "the tables in `%s` were made by another version of ferry: finish their "
                        "loads with that one, or name another --meta-schema",
@@ -337,8 +350,6 @@ static enum err_code job_read(struct conn *c, const struct state *s, const struc
     *j = (struct job_row){0};
     rc = conn_rows(c, &sql, job_row, j, err);
     strbuf_release(&sql);
-    if (!rc && !j->found)
-        return err_set(err, ERR_LOAD_STATE, "the load's row in `%s`.`job` is gone", s->schema);
     return rc;
 }
 
@@ -358,6 +369,23 @@ static enum err_code state_init(const struct state_params *p, struct state *s, s
     return token_new(&s->token, err);
 }
 
+/* Finds the job's row, or makes it. INSERT IGNORE leaves out what it meets for a moment, too, when
+ * several loaders begin at once: it is said again. */
+static enum err_code job_open(struct conn *c, const struct state *s, const struct state_params *p,
+                              struct job_row *j, bool *made, struct err *err)
+{
+    for (unsigned tries = 1;; tries++) {
+        enum err_code rc = job_insert(c, s, p, made, err);
+
+        if (!rc)
+            rc = job_read(c, s, p, j, err);
+        if (rc || j->found)
+            return rc;
+        if (tries == JOB_TRIES || !clock_sleep(JOB_PAUSE_US, NULL))
+            return err_set(err, ERR_LOAD_STATE, "the load's row in `%s`.`job` is gone", s->schema);
+    }
+}
+
 enum err_code state_open(struct conn *c, const struct state_params *p, struct state *s,
                          struct job_info *info, struct err *err)
 {
@@ -368,7 +396,7 @@ enum err_code state_open(struct conn *c, const struct state_params *p, struct st
         return err->code;
     if (!exists && state_create(c, s, err))
         return err_wrap(err, "making the load's state in `%s`", s->schema);
-    if (job_insert(c, s, p, &made, err) || job_read(c, s, p, &job, err))
+    if (job_open(c, s, p, &job, &made, err))
         return err->code;
     if (p->only_new && !made && job.token != 0)
         return err_set(err, ERR_LOAD_STATE,

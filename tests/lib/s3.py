@@ -22,7 +22,7 @@ ACCESS, SECRET = "testkey", "testsecret-that-nobody-may-see"
 class S3:
     """url(): of a prefix in the bucket `bucket`; env: what reaches it."""
 
-    def __init__(self, t, host="127.0.0.1"):
+    def __init__(self, t, host="127.0.0.1", *options):
         program = shutil.which("versitygw")
         if not program:
             raise Skip("no versitygw on PATH (tests/setup servers installs it where there is a Go)")
@@ -30,7 +30,7 @@ class S3:
         os.makedirs(os.path.join(self.folder, "bucket"))
         self.host, self.port = host, free_port()
         log = open(t.path("s3.log"), "ab")
-        self.process = subprocess.Popen([program, "--port", "%s:%d" % (host, self.port), "--quiet", "posix", self.folder],
+        self.process = subprocess.Popen([program, "--port", "%s:%d" % (host, self.port), "--quiet"] + list(options) + ["posix", self.folder],
                                         stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=t.folder, start_new_session=True,
                                         env=dict(os.environ, ROOT_ACCESS_KEY=ACCESS, ROOT_SECRET_KEY=SECRET))
         log.close()
@@ -144,7 +144,8 @@ class Proxy:
         body = reader.read(int(length.group(1))) if length else b""
         method, target = head.split(b" ")[:2]
         with self.lock:
-            request = {"n": len(self.requests) + 1, "method": method.decode(), "target": target.decode(), "size": len(body)}
+            request = {"n": len(self.requests) + 1, "method": method.decode(), "target": target.decode(), "size": len(body),
+                       "head": head.decode().lower()}
             self.requests.append(request)
             kind = self.fault(request)
             request["fault"] = kind

@@ -5,7 +5,6 @@ import http.server
 import json
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import threading
@@ -15,7 +14,6 @@ import data
 import ferry
 from case import quick, soak
 from s3 import ACCESS, SECRET, Proxy, S3, env_of, once_each
-from servers import Skip
 
 
 def make_source(t, rows=3000):
@@ -109,8 +107,6 @@ def test_replies_that_hold_an_error(t):
     dump(source, "s3://bucket/denied", proxy.env).must(1, ["FERRY-STORE-DENIED", "AccessDenied: made by the proxy"])
     proxy.fault = once_each("region")  # taken up; this server then does not know that region
     dump(source, "s3://bucket/region", proxy.env, "-v").must(1, ["store.s3.region", "eu-test-1"])
-    proxy.fault = lambda request: "503"
-    dump(source, "s3://bucket/down", proxy.env).must(75, ["FERRY-STORE-UNAVAILABLE", "SlowDown", "given up after 10 tries"])
     dump(source, "s3://nobucket/x", s3.env).must(1, "there is no bucket 'nobucket'")
     dump(source, "s3://bucket/x", dict(s3.env, AWS_SECRET_ACCESS_KEY="wrong")).must(1, ["FERRY-STORE-DENIED", "SignatureDoesNotMatch"])
     dump(source, "s3://bucket/x", env_of("http://127.0.0.1:1")).must(75, ["FERRY-STORE-UNAVAILABLE", "given up after 3 tries"])
@@ -250,6 +246,46 @@ def test_keys_of_roles_and_files(t):
     dump(source, "s3://bucket/none", dict(none, AWS_EC2_METADATA_SERVICE_ENDPOINT=host + "/nothing")).must(1, "FERRY-STORE-CREDENTIALS")
 
 
+def test_tls_and_hosts_of_buckets(t):
+    """A server behind TLS, by an authority of our own, by path and by the bucket's own host; without the authority it is refused."""
+    source, _ = make_source(t, 300)
+
+    def openssl(*args):
+        subprocess.run(["openssl"] + list(args), check=True, cwd=t.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-keyout", "ca.key", "-out",
+            "ca.pem", "-subj", "/CN=an authority of the test's")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "s3.key", "-out", "s3.csr", "-subj", "/CN=s3")
+    with open(t.path("names"), "w") as f:
+        f.write("subjectAltName=DNS:localhost,DNS:bucket.localhost\n")
+    openssl("x509", "-req", "-in", "s3.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names", "-out",
+            "s3.pem")
+    s3 = S3(t, "127.0.0.1", "--cert", t.path("s3.pem"), "--key", t.path("s3.key"), "--virtual-domain", "localhost")
+    env = env_of("https://localhost:%d" % s3.port)
+    ca = "ca-bundle=" + t.path("ca.pem")
+    dump(source, "s3://bucket/path?" + ca, env).must()
+    dump(source, "s3://bucket/host?force-path-style=false&" + ca, env).must()
+    assert os.path.exists(s3.path("host", "metadata")), os.listdir(s3.path())
+    loads_equal(t, source, "s3://bucket/host?force-path-style=false", dict(env, AWS_CA_BUNDLE=t.path("ca.pem")))
+    dump(source, "s3://bucket/unknown", env).must(1, "FERRY-STORE-TLS")
+    named = env_of("https://127.0.0.1:%d" % s3.port)
+    dump(source, "s3://bucket/name?" + ca, named).must(1, "FERRY-STORE-TLS")
+    assert not os.path.exists(s3.path("unknown")) and not os.path.exists(s3.path("name"))
+
+
+def test_headers_of_objects(t):
+    """Encryption, class and access are asked for with each object: a PUT, and an upload of parts."""
+    source, _ = make_source(t, 300)
+    proxy = Proxy(t, S3(t))
+    dump(source, "s3://bucket/x?sse=aws:kms&sse-kms-key-id=a-key&storage-class=STANDARD_IA&acl=bucket-owner-full-control", proxy.env).must()
+    made = [r for r in proxy.requests if r["method"] == "PUT" and "partNumber" not in r["target"] or r["target"].endswith("?uploads=")]
+    assert len(made) > 8 and sum(r["target"].endswith("?uploads=") for r in made) == 1, [r["target"] for r in proxy.requests]
+    for r in made:
+        for header in ("x-amz-server-side-encryption: aws:kms", "x-amz-server-side-encryption-aws-kms-key-id: a-key",
+                       "x-amz-storage-class: standard_ia", "x-amz-acl: bucket-owner-full-control"):
+            assert header in r["head"], (header, r["head"])
+
+
 def test_secrets_stay_secret(t):
     """Keys in a URL are refused and overwritten; what runs leaves no core file."""
     source, _ = make_source(t, 300)
@@ -270,6 +306,14 @@ def test_secrets_stay_secret(t):
 
 
 @soak
+def test_store_that_stays_down(t):
+    source, _ = make_source(t, 300)
+    proxy = Proxy(t, S3(t))
+    proxy.fault = lambda request: "503"
+    dump(source, "s3://bucket/down", proxy.env).must(75, ["FERRY-STORE-UNAVAILABLE", "SlowDown", "given up after 10 tries"])
+
+
+@soak
 def test_every_request_fails_in_turn(t):
     """The n-th request and all behind it fail for a while, n to the end."""
     source, _ = make_source(t, 30)
@@ -286,45 +330,3 @@ def test_every_request_fails_in_turn(t):
             last = len(proxy.requests)
             n += 1
         assert s3.unfinished() == []
-
-
-def machine(name, *command):
-    return ["ip", "netns", "exec", name, "unshare", "--uts", "sh", "-c", "hostname %s && exec \"$@\"" % name, name] + [str(c) for c in command]
-
-
-def test_machine_dies_and_another_goes_on(t):
-    """Dump killed on machine A (its own network, host name and folder), continued on machine B through S3."""
-    source, _ = make_source(t, 4000)
-    names = ["ferry%d%s" % (os.getpid() % 100000, c) for c in "ab"]
-    if os.geteuid() != 0 or not shutil.which("ip") or subprocess.run(["ip", "netns", "add", names[0]], capture_output=True, check=False).returncode:
-        raise Skip("no network namespaces here")
-    t.on_close(lambda: [subprocess.run(["ip", "netns", "del", n], capture_output=True, check=False) for n in names])
-    subprocess.run(["ip", "netns", "add", names[1]], check=True)
-    for i, name in enumerate(names):
-        inside, outside, net = "i%s" % name[5:], "o%s" % name[5:], "10.213.%d." % (os.getpid() % 100 * 2 + i)
-        subprocess.run(["ip", "link", "add", outside, "type", "veth", "peer", "name", inside, "netns", name], check=True)
-        subprocess.run(["ip", "addr", "add", net + "1/24", "dev", outside], check=True)
-        subprocess.run(["ip", "link", "set", outside, "up"], check=True)
-        subprocess.run(["ip", "-n", name, "addr", "add", net + "2/24", "dev", inside], check=True)
-        subprocess.run(["ip", "-n", name, "link", "set", inside, "up"], check=True)
-    s3 = S3(t, "0.0.0.0")
-    socket = os.path.join(source.folder, "sock")
-    runs = []
-    for i, name in enumerate(names):
-        folder = t.path(name)
-        os.mkdir(folder)
-        env = dict(os.environ, **env_of("http://10.213.%d.1:%d" % (os.getpid() % 100 * 2 + i, s3.port)))
-        dumps = ["dump", "--source", "mysql://root@/?socket=" + socket, "--output", "s3://bucket/shared", "-f", "objects.*", "-t", "2", "--chunk-size", "64KiB"]
-        if i == 0:
-            env["FERRY_FAULT"], env["FERRY_FAULT_PAUSE"] = "dump.chunk.after-record:9", "dump.chunk.after-record:0.4"
-            r = subprocess.run(machine(name, ferry.fault_binary(), *dumps), env=env, cwd=folder, capture_output=True, text=True, check=False)
-            assert r.returncode in (-9, 137), r
-            continue
-        r = subprocess.run(machine(name, ferry.binary(), *dumps), env=env, cwd=folder, capture_output=True, text=True, check=False)
-        assert r.returncode == 1 and "FERRY-LOCKED" in r.stderr and names[0] in r.stderr, r
-        r = subprocess.run(machine(name, ferry.binary(), *(dumps + ["--take-over"])), env=env, cwd=folder, capture_output=True, text=True, check=False)
-        assert r.returncode == 0 and "epoch 2" in r.stdout, r
-        runs.append(r)
-    assert not os.listdir(t.path(names[1])), "files were left in the working folder"
-    assert s3.unfinished() == []
-    loads_equal(t, source, "s3://bucket/shared", dict(s3.env, AWS_ENDPOINT_URL="http://127.0.0.1:%d" % s3.port))
