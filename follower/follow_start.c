@@ -54,10 +54,12 @@ static enum err_code job_check(const struct follow_run *run, const struct follow
 
     json_decref(options);
     if (job->state != JOB_DONE && !(run->config->within_load && job->state == JOB_ROWS_DONE))
-        return err_set(err, ERR_FOLLOW_STATE,
-                       "the load of dump %s (job %" PRIu64
-                       ") is not complete: say the load command again until it is done",
-                       job->dump_uuid, run->state.job);
+        return err_set(
+            err, ERR_FOLLOW_STATE,
+            "the load of dump %s (job %" PRIu64
+            ") is not complete: say the load command again until it is done; objects that the "
+            "target cannot have are to be left out by --filter",
+            job->dump_uuid, run->state.job);
     if (no_data)
         return err_set(err, ERR_FOLLOW_STATE, "the load was made with --no-data");
     if (job->ignored + job->skipped > 0 && !run->config->accept_conflicts)
@@ -179,12 +181,16 @@ static enum err_code make_row(const struct follow_run *run, const struct dump_ta
                               struct err *err)
 {
     *wanted = false;
-    if (t->kind != TABLE_BASE && t->kind != TABLE_VERSIONED)
+    if (t->kind == TABLE_VIEW)
         return ERR_OK;
     if (tables_wanted(run, t->db, t->name, wanted, err) || !*wanted)
         return err->code;
     strbuf_reset(definition);
-    definition_text(&t->model, definition);
+    if (t->kind == TABLE_SEQUENCE) /* its rows are passed over */
+        log_event(LOG_WARN, "follow.sequence", F_STR("db", t->db), F_STR("sequence", t->name),
+                  F_STR("message", "where the sequence stands is not followed"));
+    else
+        definition_text(&t->model, definition);
     *row = (struct follow_row){.db = t->db,
                                .name = t->name,
                                .from = t->from,

@@ -1,0 +1,103 @@
+"""A writer goes on while the dump is killed and continued, and the load is killed and continued: what comes out is the source
+as of the dump's end, by value, without reaching the source again."""
+
+import os
+import signal
+import threading
+
+import captured
+import compare
+import ferry
+import follow_test
+from case import soak
+
+
+class Writing(threading.Thread):
+    """Random transactions until it is stopped."""
+
+    def __init__(self, source, seed):
+        super().__init__(daemon=True)
+        self.writer = follow_test.Writer(source, "fo", seed)
+        self.stopping, self.failure, self.count = threading.Event(), None, 0
+
+    def run(self):
+        try:
+            while not self.stopping.is_set():
+                self.writer.transaction()
+                self.count += 1
+                self.stopping.wait(0.005)
+            self.writer.close()
+        except Exception as e:  # the test says it
+            self.failure = e
+
+    def stop(self):
+        self.stopping.set()
+        self.join(60)
+        assert not self.failure and not self.is_alive(), self.failure
+
+
+def big(source, rows):
+    """The tables of follow_test with more rows, so that a dump has many chunks."""
+    for base in range(1000, 1000 + rows, 500):
+        source.run("USE fo", "INSERT INTO plain VALUES " + ",".join("(%d,'v%d%s',1,NULL)" % (i, i, "x" * 20) for i in range(base, base + 500)),
+                   "INSERT INTO uniq (id,u,n) VALUES " + ",".join("(%d,%d,'%s')" % (i, i, "y" * 18) for i in range(base, base + 500)))
+
+
+def dump_killed(t, source, out, kills):
+    """Each run is killed when it has chunks of its own; the last one ends with the writer at rest."""
+    options = ["-f", "fo.*", "--chunk-size", "2KiB", "-t", "2"]
+    writing = Writing(source, t.seed)
+    writing.start()
+    for _ in range(kills):
+        process = ferry.start(["dump", "--source", source.url, "--output", out, "--with-binlog", "--rate", "64KiB"] + options)
+        epochs = len(captured.records(out, "epoch"))
+        ferry.wait_until(lambda: process.poll() is not None or len([c for c in captured.records(out, "chunk") if c["epoch"] > epochs]) >
+                         t.random.randrange(1, 4), 120, "chunks")
+        process.send_signal(signal.SIGKILL)
+        captured.finish(process)
+    with captured.held_dump(source, out, *options) as dump:
+        writing.stop()
+    captured.finish(dump).must()
+    done = captured.records(out, "table_done")
+    t.say("%d epochs, %d transactions, %d tables of several epochs" % (len(captured.records(out, "epoch")), writing.count, len(
+        [r for r in done if r.get("to", 0) > r.get("from", 0)])))
+
+
+STEPS = ["load.after-load:3", "load.after-rows", "follow.begin", "follow.before-commit:2", "follow.after-commit:4", "follow.before-point"]
+
+
+def proof(t, kind, target_kind, rows, kills, loads):
+    source = t.own_server(kind)
+    target = t.server(target_kind)
+    t.database(source, "fo", *follow_test.tables("fo", kind), options="CHARACTER SET utf8mb4")
+    t.gone_after(target, "fo")
+    follow_test.fill(source, "fo")
+    big(source, rows)
+    out = t.path("dump-%s-%s" % (kind, target_kind))
+    dump_killed(t, source, out, kills)
+    expected = follow_test.contents(source, "fo")
+    source.kill()
+    for i in range(loads):
+        r = ferry.run("load", "--target", target.url, "--input", out, "-t", "4", env={"FERRY_FAULT": STEPS[i % len(STEPS)]},
+                      program=ferry.fault_binary())
+        assert r.status in (0, -signal.SIGKILL), r
+    r = ferry.load(target, out).must()
+    found = follow_test.contents(target, "fo")
+    for table, wanted in expected.items():
+        assert found[table] == wanted, "%s: only source %s, only target %s\n%s" % (
+            table, [x for x in wanted if x not in set(found[table])][:3], [x for x in found[table] if x not in set(wanted)][:3], r)
+    assert sum(x[1] for x in target.run("SELECT id, sum FROM fo.account")) == 20000
+
+
+def test_proof_mariadb_to_mysql(t):
+    proof(t, "mariadb", "mysql", 1500, 2, 3)
+
+
+def test_proof_mysql_to_mariadb(t):
+    proof(t, "mysql", "mariadb", 1500, 2, 6)
+
+
+@soak
+def test_proof_long(t):
+    for kind, target in (("mysql", "tidb"), ("mariadb", "tidb"), ("mysql", "mariadb"), ("mariadb", "mysql")):
+        proof(t, kind, target, 10000, 5, 0 if target == "tidb" else 6)
