@@ -9,6 +9,7 @@ import captured
 import compare
 import ferry
 import follow_test
+from follow_test import contents
 from case import soak
 
 
@@ -75,18 +76,70 @@ def proof(t, kind, target_kind, rows, kills, loads):
     big(source, rows)
     out = t.path("dump-%s-%s" % (kind, target_kind))
     dump_killed(t, source, out, kills)
-    expected = follow_test.contents(source, "fo")
+    expected = contents(source, "fo")
     source.kill()
     for i in range(loads):
         r = ferry.run("load", "--target", target.url, "--input", out, "-t", "4", env={"FERRY_FAULT": STEPS[i % len(STEPS)]},
                       program=ferry.fault_binary())
         assert r.status in (0, -signal.SIGKILL), r
     r = ferry.load(target, out).must()
-    found = follow_test.contents(target, "fo")
+    found = contents(target, "fo")
     for table, wanted in expected.items():
         assert found[table] == wanted, "%s: only source %s, only target %s\n%s" % (
             table, [x for x in wanted if x not in set(found[table])][:3], [x for x in found[table] if x not in set(wanted)][:3], r)
     assert sum(x[1] for x in target.run("SELECT id, sum FROM fo.account")) == 20000
+
+
+def test_unique_values_that_moved_between_snapshots(t):
+    """Two rows of the dump with one unique value, since it moved from the one to the other: the replay knows whose it is."""
+    source, target = t.own_server("mariadb"), t.server("mysql")
+    t.database(source, "fo", "CREATE TABLE u (id int PRIMARY KEY, u int, v varchar(100), UNIQUE KEY (u))")
+    for base in range(0, 3000, 500):
+        source.run("INSERT INTO fo.u VALUES " + ",".join("(%d,%d,REPEAT('x',80))" % (i, i) for i in range(base, base + 500)))
+    t.gone_after(target, "fo")
+    out = t.path("d")
+    options = ["-f", "fo.*", "--chunk-size", "4KiB", "-t", "1"]
+    process = ferry.start(["dump", "--source", source.url, "--output", out, "--with-binlog", "--rate", "64KiB"] + options)
+    ferry.wait_until(lambda: captured.records(out, "chunk"), 120, "a chunk")
+    process.send_signal(signal.SIGKILL)
+    captured.finish(process)
+    chunks = captured.records(out, "chunk")
+    assert not any(c["last"] for c in chunks if "last" in c), chunks
+    source.run("UPDATE fo.u SET u=-u WHERE id<20", "UPDATE fo.u SET u=u-2980 WHERE id>2980", "UPDATE fo.u SET v='moved' WHERE id<5")
+    ferry.dump(source, out, "--with-binlog", *options).must()
+    expected = contents(source, "fo")
+    source.kill()
+    target.run("CREATE DATABASE fo", "CREATE TABLE fo.u (id int PRIMARY KEY, u int, v varchar(100), UNIQUE KEY (u))", "INSERT INTO fo.u VALUES (-5,-500,'')")
+    ferry.load(target, out).must(1, ["FERRY-LOAD-TABLE-EXISTS", "several snapshots"])
+    target.run("DROP DATABASE fo", "DROP DATABASE ferry_meta")
+    ferry.load(target, out).must()
+    assert contents(target, "fo") == expected
+    assert target.value("SELECT COUNT(*) FROM ferry_meta.conflict") == 0 and target.value("SELECT SUM(replaced) FROM ferry_meta.chunk") > 10
+
+
+def test_several_snapshots_with_the_source_binlog(t):
+    """The binlog between the snapshots comes from the source, which goes on; then it is followed."""
+    source, target = t.own_server("mysql"), t.server("mariadb")
+    t.database(source, "fo", *follow_test.tables("fo", "mysql"), options="CHARACTER SET utf8mb4")
+    t.gone_after(target, "fo")
+    follow_test.fill(source, "fo")
+    big(source, 1500)
+    out = t.path("d")
+    options = ["-f", "fo.*", "--chunk-size", "4KiB", "-t", "1"]
+    process = ferry.start(["dump", "--source", source.url, "--output", out, "--rate", "64KiB"] + options)
+    ferry.wait_until(lambda: captured.records(out, "chunk"), 120, "a chunk")
+    process.send_signal(signal.SIGKILL)
+    captured.finish(process)
+    writer = follow_test.Writer(source, "fo", t.seed).run(50)
+    ferry.dump(source, out, *options).must()
+    writer.run(50)
+    ferry.load(target, out).must(2, "name the server that was dumped with --source")
+    ferry.run_fault("follow.after-commit", "load", "--target", target.url, "--input", out, "--source", source.url)
+    ferry.run("follow", "--source", source.url, "--target", target.url, "--input", out, "--until", "caught-up").must(1, "is not complete")
+    ferry.load(target, out, "--source", source.url).must(0, "the target is at")
+    writer.run(20).close()
+    follow_test.follow(source, target, "--until", "caught-up").must()
+    assert contents(target, "fo") == contents(source, "fo")
 
 
 def test_proof_mariadb_to_mysql(t):
