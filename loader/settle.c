@@ -53,6 +53,7 @@ static void settle_release(struct settle *s)
     free(s->twin);
     free(s->holder);
     free(s->existing);
+    free(s->existing_at);
     free(s->collisions);
     strbuf_release(&s->store);
 }

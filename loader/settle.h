@@ -25,6 +25,7 @@ struct collision {     /* one record to be */
 struct existing_row {
     size_t cells; /* in settle.store */
     bool removed;
+    bool listed; /* to be deleted by an earlier key */
 };
 struct bad_row {
     unsigned row;
@@ -41,6 +42,8 @@ struct settle {
     struct holder *holder; /* by key and twin, while rows are gone through */
     struct existing_row *existing;
     size_t existing_count, existing_cap;
+    unsigned *existing_at; /* by hash of the cells: its index, plus 1; 0: none. A power of two */
+    size_t existing_slots;
     struct strbuf store;
     size_t *cell_at; /* scratch: where the cells of one staged row begin */
     struct collision *collisions;

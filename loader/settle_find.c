@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 
 #include <stdlib.h>
+#include <xxhash.h>
 
 #define STORE_MAX ((size_t)512 << 20) /* of rows that are in the way of one batch */
 #define CELL_NULL UINT32_MAX
@@ -126,26 +127,52 @@ static enum err_code twins_row(void *ctx, const struct row *row, struct err *err
     return ERR_OK;
 }
 
+/* Where the row of these cells, which end the store, is noted or is to be. A table of twice as many
+ * slots as rows can be in the way: each staged row's keys each have one. */
+static unsigned *existing_slot(struct settle *s, size_t at, size_t len)
+{
+    size_t i = (size_t)XXH3_64bits(s->store.str + at, len) & (s->existing_slots - 1);
+
+    for (; s->existing_at[i] > 0; i = (i + 1) & (s->existing_slots - 1)) {
+        size_t other = s->existing[s->existing_at[i] - 1].cells;
+
+        if (other + len <= at && memcmp(s->store.str + other, s->store.str + at, len) == 0)
+            break;
+    }
+    return &s->existing_at[i];
+}
+
+static void existing_none(struct settle *s)
+{
+    const size_t most = (size_t)s->rows * s->plan->key_count;
+
+    if (!s->existing_at) {
+        for (s->existing_slots = 64; s->existing_slots < 2 * most;)
+            s->existing_slots *= 2;
+        s->existing_at = xcalloc(s->existing_slots, sizeof *s->existing_at);
+    }
+    memset(s->existing_at, 0, s->existing_slots * sizeof *s->existing_at);
+    s->existing_count = 0;
+}
+
 /* The existing row may be in the way by several keys: then it is kept once. */
 static unsigned existing_add(struct settle *s, const struct row *row, unsigned first)
 {
     size_t at = settle_keep(s, row, first, s->plan->existing_count);
     size_t len = s->store.len - at;
+    unsigned *slot = existing_slot(s, at, len);
 
-    for (size_t i = 0; s->plan->key_count > 1 && i < s->existing_count; i++) {
-        size_t other = s->existing[i].cells;
-
-        if (other + len <= at && memcmp(s->store.str + other, s->store.str + at, len) == 0) {
-            strbuf_setlen(&s->store, at);
-            return (unsigned)i;
-        }
+    if (*slot > 0) {
+        strbuf_setlen(&s->store, at);
+        return *slot - 1;
     }
     if (s->existing_count == s->existing_cap) {
         s->existing_cap = s->existing_cap ? 2 * s->existing_cap : 64;
         s->existing = xreallocarray(s->existing, s->existing_cap, sizeof *s->existing);
     }
-    s->existing[s->existing_count] = (struct existing_row){at, false};
-    return (unsigned)s->existing_count++;
+    s->existing[s->existing_count++] = (struct existing_row){.cells = at};
+    *slot = (unsigned)s->existing_count;
+    return (unsigned)s->existing_count - 1;
 }
 
 static enum err_code hit_row(void *ctx, const struct row *row, struct err *err)
@@ -255,7 +282,8 @@ static enum err_code settle_read(struct settle *s, struct err *err)
 
 enum err_code settle_find(struct settle *s, struct err *err)
 {
-    s->existing_count = s->collision_count = 0;
+    existing_none(s);
+    s->collision_count = 0;
     s->store.len = 0;
     for (unsigned i = 0; i < s->rows; i++)
         s->staged[i] = 0;
@@ -375,15 +403,18 @@ void settle_decide(struct settle *s)
 
 /* ---- remove ---- */
 
-/* By each key in turn; a row that is in the way by two is gone by the second. */
+/* By each key in turn; a row that is in the way by two is gone by the second, so it is not looked
+ * for again. */
 enum err_code settle_remove(struct settle *s, struct err *err)
 {
     struct strbuf list = {0};
     uint64_t expected = 0, deleted = 0;
     enum err_code rc = ERR_OK;
 
-    for (size_t i = 0; i < s->existing_count; i++)
+    for (size_t i = 0; i < s->existing_count; i++) {
+        s->existing[i].listed = false;
         expected += s->existing[i].removed;
+    }
     for (unsigned k = 0; !rc && expected > 0 && k < s->plan->key_count; k++) {
         uint64_t n = 0;
 
@@ -391,9 +422,11 @@ enum err_code settle_remove(struct settle *s, struct err *err)
         for (size_t i = 0; i < s->collision_count; i++) {
             const struct collision *c = &s->collisions[i];
 
-            if (c->key == k && c->holder.kind == HOLDER_TARGET &&
-                s->existing[c->holder.index].removed)
-                strbuf_addf(&list, "%s%u", list.len ? "," : "", c->row);
+            if (c->key != k || c->holder.kind != HOLDER_TARGET ||
+                !s->existing[c->holder.index].removed || s->existing[c->holder.index].listed)
+                continue;
+            s->existing[c->holder.index].listed = true;
+            strbuf_addf(&list, "%s%u", list.len ? "," : "", c->row);
         }
         if (list.len > 0)
             rc = stage_delete(s->w,
