@@ -195,6 +195,22 @@ def test_huge_row(t):
     assert target.value("SELECT COUNT(*) FROM trap.t WHERE b LIKE '%y' AND (id <> 2 OR LENGTH(b) = 16777217)") == 3
 
 
+def test_row_above_max_allowed_packet(t):
+    """LOAD DATA does not mind; an INSERT that the server would break the connection for is refused by name before it is sent."""
+    source, out = prepared(t, 3, "CREATE TABLE trap.t (id int PRIMARY KEY, s longtext) " + UTF8,
+                           "INSERT INTO trap.t SELECT seq, REPEAT('x', IF(seq = 2, 3*1024*1024, 3)) FROM seq_1_to_%d")
+    for kind in ("mariadb", "mysql"):
+        target = t.own_server(kind, "--max-allowed-packet=1M")
+        insert = ("--path", "insert", "--meta-schema", "by_insert")
+        ferry.load(target, out, *insert).must(1, ["FERRY-LOAD-BAD-VALUE", "row 2", "max_allowed_packet"])
+        ferry.load(target, out, "--on-bad-value", "skip", *insert).must(6, "rows left out for their values: 1")
+        assert [r[0] for r in target.run("SELECT id FROM trap.t ORDER BY id")] == [1, 3]
+        target.run("DROP DATABASE trap")
+        ferry.load(target, out).must()
+        sums = "SELECT id, LENGTH(s), CRC32(s) FROM trap.t ORDER BY id"
+        assert target.run(sums) == source.run(sums)
+
+
 def test_thousand_columns(t):
     columns = ", ".join("c%d int" % i for i in range(999))
     source, out = prepared(t, 300, "CREATE TABLE trap.t (id int PRIMARY KEY, %s) %s" % (columns, UTF8),
