@@ -220,63 +220,84 @@ enum err_code check_gtid(struct check *c, struct check_outcome *o, struct err *e
 
 /* ---- how long binlogs stay ---- */
 
-/* Seconds; UINT64_MAX: for ever. */
-static enum err_code retention(struct check_side *s, uint64_t *seconds, struct err *err)
-{
-    char *hours = NULL;
-    enum err_code rc = ERR_OK;
+#define FOR_EVER UINT64_MAX
 
-    if (s->flavour.managed != MANAGED_NONE)
-        rc = ask(s,
-                 "SELECT COALESCE(value, '0') FROM mysql.rds_configuration WHERE name = 'binlog "
-                 "retention hours'",
-                 &hours, err);
-    if (hours)
-        *seconds = strtoull(hours, NULL, 10) * 3600;
-    else if (variable(s, "binlog_expire_logs_auto_purge") &&
-             !variable_on(s, "binlog_expire_logs_auto_purge"))
-        *seconds = UINT64_MAX;
-    else if (variable_number(s, "binlog_expire_logs_seconds"))
-        *seconds = variable_number(s, "binlog_expire_logs_seconds");
-    else if (variable(s, "expire_logs_days"))
-        *seconds = (uint64_t)(strtod(variable(s, "expire_logs_days"), NULL) * DAY);
+/* Seconds by the server's variables. */
+static uint64_t retention(const struct check_side *s)
+{
+    uint64_t seconds = variable_number(s, "binlog_expire_logs_seconds");
+
+    if (variable(s, "binlog_expire_logs_auto_purge") &&
+        !variable_on(s, "binlog_expire_logs_auto_purge"))
+        return FOR_EVER;
+    if (!seconds && variable(s, "expire_logs_days"))
+        seconds = (uint64_t)(strtod(variable(s, "expire_logs_days"), NULL) * DAY);
+    return seconds ? seconds : FOR_EVER;
+}
+
+static void judge_retention(const struct check *c, struct check_outcome *o, uint64_t seconds)
+{
+    const uint64_t bytes = c->side[SOURCE].bytes;
+    const uint64_t estimate = bytes / BYTES_A_SECOND;
+    enum check_result r = CHECK_PASSED;
+
+    if (seconds < estimate)
+        r = worst(c);
+    else if (seconds < DAY || seconds < 2 * estimate)
+        r = CHECK_WARNING;
+    if (seconds == FOR_EVER)
+        say(o, CHECK_PASSED, "binlogs are kept until they are purged by hand");
     else
-        *seconds = 0;
-    if (!hours && *seconds == 0)
-        *seconds = UINT64_MAX;
+        say(o, r,
+            "binlogs are kept for %.1f h; dump and load of %" PRIu64
+            " MiB take about %.1f h at 10 MiB/s",
+            (double)seconds / 3600, bytes >> 20, (double)estimate / 3600);
+}
+
+/* RDS and Aurora purge by a setting of their own, whatever the variables say. */
+static enum err_code managed_retention(struct check *c, struct check_outcome *o, struct err *err)
+{
+    struct check_side *s = &c->side[SOURCE];
+    char *hours = NULL;
+
+    if (ask(s,
+            "SELECT COALESCE(value, '0') FROM mysql.rds_configuration WHERE name = 'binlog "
+            "retention hours'",
+            &hours, err))
+        return err->code;
+    if (!hours)
+        say(o, CHECK_WARNING, "'binlog retention hours' cannot be read by this account");
+    else if (strcmp(hours, "0") == 0)
+        say(o, worst(c),
+            "'binlog retention hours' is NULL: binlogs are purged as soon as the "
+            "service does not need them");
+    else
+        judge_retention(c, o, strtoull(hours, NULL, 10) * 3600);
+    if (!hours)
+        mend(o, "CALL mysql.rds_show_configuration;   -- as the master user");
+    if (o->result != CHECK_PASSED)
+        mend(o, "CALL mysql.rds_set_configuration('binlog retention hours', 168);");
     free(hours);
-    return rc;
+    return ERR_OK;
 }
 
 enum err_code check_retention(struct check *c, struct check_outcome *o, struct err *err)
 {
     struct check_side *s = &c->side[SOURCE];
-    const uint64_t estimate = s->bytes / BYTES_A_SECOND;
     const uint64_t limit = variable_number(s, "max_binlog_total_size");
-    uint64_t seconds = 0;
 
-    if (retention(s, &seconds, err))
-        return err->code;
-    if (limit)
-        say(o, CHECK_WARNING,
-            "binlogs are kept up to %" PRIu64 " bytes only (max_binlog_total_"
-            "size), however young",
-            limit);
-    if (seconds == UINT64_MAX)
-        say(o, CHECK_PASSED, "binlogs are kept until they are purged by hand");
-    else
-        say(o,
-            seconds < estimate                        ? worst(c)
-            : seconds < DAY || seconds < 2 * estimate ? CHECK_WARNING
-                                                      : CHECK_PASSED,
-            "binlogs are kept for %.1f h; dump and load of %" PRIu64
-            " MiB take about %.1f h at 10 MiB/s",
-            (double)seconds / 3600, s->bytes >> 20, (double)estimate / 3600);
-    if (o->result == CHECK_PASSED)
-        return ERR_OK;
     if (s->flavour.managed != MANAGED_NONE)
-        mend(o, "CALL mysql.rds_set_configuration('binlog retention hours', 168);");
-    else if (variable(s, "binlog_expire_logs_seconds"))
+        return managed_retention(c, o, err);
+    if (limit) {
+        say(o, CHECK_WARNING,
+            "binlogs are kept up to %" PRIu64 " bytes only (max_binlog_total_size), however young",
+            limit);
+        mend_variable(o, &s->flavour, "max_binlog_total_size", "0", MEND_NOW);
+    }
+    judge_retention(c, o, retention(s));
+    if (retention(s) == FOR_EVER || o->result == CHECK_PASSED)
+        return ERR_OK;
+    if (variable(s, "binlog_expire_logs_seconds"))
         mend_variable(o, &s->flavour, "binlog_expire_logs_seconds", "604800", MEND_NOW);
     else
         mend_variable(o, &s->flavour, "expire_logs_days", "7", MEND_NOW);

@@ -192,6 +192,13 @@ void check_list_markdown(struct strbuf *out)
         "the reason; what does not pass comes with what was found, where, and the statement that "
         "mends it, on RDS and\n"
         "Aurora in their form.\n\n"
+        "`--json` prints one object, whatever happens: `source` and `target` (`url`, `version`), "
+        "`stages`, `items` (`id`, `title`,\n"
+        "`stages`, `result`, `ignored`, `asks`, `found`, `why`, `mend` and `objects` as lists of "
+        "lines, `object_count`), the counts\n"
+        "`passed`, `warnings`, `failed`, `skipped`, `ignored`, and `seconds`. A run that cannot "
+        "look at anything, as for a wrong\n"
+        "option, has `error` (`name`, `message`) and no items.\n\n"
         "| name | stages | what is true when it passes | what is asked | what goes wrong otherwise "
         "|\n| --- | --- | --- | --- | --- |\n");
     for (size_t i = 0; i < check_item_count; i++) {

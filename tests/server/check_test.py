@@ -267,6 +267,23 @@ def test_mysql_settings(t):
     assert results(report, "binlog_enable", "binlog_format") == {"binlog_enable": "Failed", "binlog_format": "Skipped"}
 
 
+def test_aurora(t):
+    """On Aurora what mends is said in its form. (MariaDB under a version of Aurora's stands in.)"""
+    server = t.own_server("mariadb", "--version=5.7.12-aurora-log", "--binlog-format=MIXED", "--expire-logs-days=30")
+    server.run("CREATE TABLE mysql.rds_configuration (name varchar(100), value varchar(100))",
+               "INSERT INTO mysql.rds_configuration VALUES ('binlog retention hours', NULL)")
+    db = t.database(server, "check_aurora", "CREATE TABLE a (a int PRIMARY KEY) ENGINE=InnoDB")
+    words = ("--source", server.url, "--for", "follow", "-f", db + ".*")
+    report = check(*words, status=4)
+    assert results(report, "binlog_format", "binlog_retention") == {"binlog_format": "Failed", "binlog_retention": "Failed"}
+    assert report["by"]["binlog_format"]["mend"][0].startswith("aws rds modify-db-cluster-parameter-group "), report["run"]
+    assert report["by"]["binlog_retention"]["mend"] == ["CALL mysql.rds_set_configuration('binlog retention hours', 168);"]
+    server.run("UPDATE mysql.rds_configuration SET value = '168'", "SET GLOBAL binlog_format = ROW")
+    assert results(check(*words), "binlog_format", "binlog_retention") == {"binlog_format": "Passed", "binlog_retention": "Passed"}
+    item = check("--source", server.url, "-f", db + ".*")["by"]["lock_privilege"]
+    assert item["result"] == "Passed" and "gives nobody the global read lock" in item["found"], item
+
+
 def test_tables(t):
     """What is special about tables, each by its name, for a TiDB."""
     source, target = t.server("mariadb"), t.server("tidb")
