@@ -95,7 +95,7 @@ def zombie(t, target_kind):
     source.run("INSERT INTO `%s`.plain VALUES (1,1,'x')" % db, "INSERT INTO `%s`.plain VALUES (2,1,'x')" % db,
                "INSERT INTO `%s`.keyless VALUES (1,'a',0.5),(1,'a',0.5)" % db)
     first = apply.start(source, target, at, "--filter", db + ".*", "--threads", 3, "--batch-rows", 1, faults=True,
-                        env={"FERRY_FAULT_PAUSE": "follow.before-commit:5"})
+                        env={"FERRY_FAULT_PAUSE": "follow.before-commit:8"})
     ferry.wait_until(lambda: writers(target) == 3, 60, "three connections that write")
     os.kill(first.pid, signal.SIGSTOP)
     apply.run(source, target, None, "--filter", db + ".*").must()
