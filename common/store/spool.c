@@ -30,7 +30,7 @@ struct spool {
     unsigned writing;  /* grouped objects that are not finished */
     unsigned growing;  /* of these: wait for more than was set aside */
     unsigned opening;  /* wait to open one */
-    bool asked;        /* a writer was told to wait outside, since the last change */
+    bool asked;        /* a writer was told to wait outside */
     uint64_t since_us; /* when the reader has first asked since the last change; 0: it has not */
     bool stopped;
     struct err stalled;
@@ -43,6 +43,8 @@ static uint64_t blocks(uint64_t bytes)
 
 /* ---- room; all of it with the lock held ---- */
 
+/* An object was begun or has ended: things move. Records that come and go, as a lease's do, say
+ * nothing of that. */
 static void room_changed(struct spool *sp)
 {
     sp->since_us = 0;
@@ -129,7 +131,7 @@ static void room_give(struct spool *sp, uint64_t bytes)
 {
     pthread_mutex_lock(&sp->lock);
     sp->used -= bytes < sp->used ? bytes : sp->used;
-    room_changed(sp);
+    pthread_cond_broadcast(&sp->room);
     pthread_mutex_unlock(&sp->lock);
 }
 
@@ -157,7 +159,7 @@ bool spool_full(struct spool *sp)
     pthread_mutex_lock(&sp->lock);
     full = !sp->stopped && !sp->stalled.code &&
            (sp->growing || !room_for(sp, sp->params.object_bytes));
-    sp->asked |= full;
+    sp->asked = full;
     pthread_mutex_unlock(&sp->lock);
     return full;
 }

@@ -244,6 +244,7 @@ static void what_can_never_fit_fails_at_once(void **state)
 static void writers_that_would_wait_for_ever_fail(void **state)
 {
     struct spool *sp = *state;
+    struct err err = ERR_INIT;
     struct writer one, two;
 
     end(begin(sp, "a"), OBJECT);
@@ -251,6 +252,8 @@ static void writers_that_would_wait_for_ever_fail(void **state)
     writer_start(&one, sp, "one", OBJECT + OBJECT / 2); /* waits to grow */
     writer_start(&two, sp, "two", 1);                   /* or this one has begun, and has ended */
     while (!atomic_load(&one.ended)) {
+        assert_int_equal(store_put(spool_store(sp), "lock", "x", 1, &err), ERR_OK); /* a lease's */
+        gone(sp, "lock");
         (void)spool_pressed(sp);
         (void)clock_sleep(1000, NULL);
     }
