@@ -242,6 +242,17 @@ static enum err_code look_at(struct load_run *run, const struct load_table *t, s
     return rc;
 }
 
+/* --on-generated-difference warn: what could not be compared does not end the load. */
+static enum err_code look_excused(const struct load_run *run, const struct load_table *t,
+                                  struct err *err)
+{
+    if (err_info(err->code)->retryable || !run->config->generated_any)
+        return err->code;
+    log_event(LOG_WARN, "load.generated", F_STR("table", t->label), F_STR("message", err->msg));
+    err_clear(err);
+    return ERR_OK;
+}
+
 enum err_code generated_report(struct load_run *run, struct err *err)
 {
     for (size_t i = 0; i < run->table_count; i++) {
@@ -249,13 +260,8 @@ enum err_code generated_report(struct load_run *run, struct err *err)
 
         if (!wants_look(t))
             continue;
-        if (look_at(run, t, err)) {
-            if (err_info(err->code)->retryable || !run->config->generated_any)
-                return err->code;
-            log_event(LOG_WARN, "load.generated", F_STR("table", t->label),
-                      F_STR("message", err->msg));
-            err_clear(err);
-        }
+        if (look_at(run, t, err) && look_excused(run, t, err))
+            return err->code;
         t->looked = true;
     }
     return ERR_OK;
