@@ -12,11 +12,12 @@
 
 struct follow_opts {
     const char *source, *target, *source_password, *target_password, *defaults_file;
-    const char *input, *until, *meta_schema;
+    const char *input, *from, *until, *meta_schema;
+    struct opt_list filters, renames;
     unsigned threads, server_id;
     uint64_t reconnect_us;
     int ddl, cascades;
-    bool accept_conflicts;
+    bool accept_conflicts, loaded_elsewhere, case_sensitive;
 };
 
 static const char *const ddl_words[] = {"apply", "stop", NULL};
@@ -31,6 +32,20 @@ static const struct opt follow_opts_table[] = {
      false},
     {"input", 'i', OPT_STRING, FIELD(input), "URL",
      "the dump that was loaded: wanted by the first run alone", NULL, 0, 0, false},
+    {"loaded-elsewhere", 0, OPT_BOOL, FIELD(loaded_elsewhere), NULL,
+     "the target was filled by another tool, up to where --from says: follow the tables of "
+     "--filter under the names of --rename",
+     NULL, 0, 0, false},
+    {"from", 0, OPT_STRING, FIELD(from), "FILE:POS|GTIDSET|now",
+     "with --loaded-elsewhere: what is in the target already, exactly", NULL, 0, 0, false},
+    {"filter", 'f', OPT_LIST, FIELD(filters), "PATTERN",
+     "with --loaded-elsewhere: tables to follow, repeatable: 'shop.*', '!shop.log_*'", NULL, 0, 0,
+     false},
+    {"case-sensitive", 0, OPT_BOOL, FIELD(case_sensitive), NULL, "the filter minds case", NULL, 0,
+     0, false},
+    {"rename", 0, OPT_LIST, FIELD(renames), "FROM=TO",
+     "with --loaded-elsewhere: other names on the target, repeatable: 'shop.*=shop2.*'", NULL, 0, 0,
+     false},
     {"until", 0, OPT_STRING, FIELD(until), "FILE:POS|GTIDSET|TIME|caught-up",
      "stop at the first transaction's end at or behind a position, when all of a GTID set is "
      "applied, before what the source committed after '2026-11-23 10:00:00' (UTC), or at the end "
@@ -128,6 +143,30 @@ static enum err_code until_parse(const char *text, struct follow_until *u, char 
     return ERR_OK;
 }
 
+static enum err_code from_parse(const struct follow_opts *o, struct follow_config *config,
+                                char **file, struct err *err)
+{
+    if (!o->loaded_elsewhere && (o->from || o->filters.count || o->renames.count))
+        return err_set(
+            err, ERR_USAGE,
+            "--from, --filter and --rename are the dump's and the load's to say: they go "
+            "with --loaded-elsewhere alone");
+    if (o->loaded_elsewhere && o->input)
+        return err_set(err, ERR_USAGE, "--input and --loaded-elsewhere contradict");
+    config->loaded_elsewhere = o->loaded_elsewhere;
+    config->filters = o->filters.items;
+    config->filter_count = o->filters.count;
+    config->case_sensitive = o->case_sensitive;
+    config->rename_rules = o->renames.items;
+    config->rename_count = o->renames.count;
+    config->from_now = o->from && strcmp(o->from, "now") == 0;
+    if (o->from && !config->from_now && until_position(o->from, file, &config->from_offset))
+        config->from_file = *file;
+    else if (o->from && !config->from_now)
+        config->from_gtids = o->from;
+    return ERR_OK;
+}
+
 static enum err_code follow_servers(const struct follow_opts *o, struct server_url *source,
                                     struct server_url *target, struct err *err)
 {
@@ -158,9 +197,12 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
                                    .any_cascades = o->cascades == 1,
                                    .reconnect_us = o->reconnect_us};
     char *file = NULL;
+    char *from = NULL;
     enum err_code rc;
 
     rc = until_parse(o->until, &config.until, &file, err);
+    if (!rc)
+        rc = from_parse(o, &config, &from, err);
     if (!rc)
         rc = follow_servers(o, &source, &target, err);
     if (!rc && o->input)
@@ -178,6 +220,7 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
     server_url_release(&source);
     server_url_release(&target);
     free(file);
+    free(from);
     return rc;
 }
 

@@ -35,8 +35,18 @@ struct follow_config { /* const once follow_run has it; borrowed */
     const struct server_url
         *source; /* NULL: the binlog that was captured in the dump, to its end */
     const struct server_url *target;
-    struct store *input;     /* the dump that was loaded; NULL: the target's state knows enough */
-    const char *renames;     /* route_text of the load; NULL: of the latest load */
+    struct store *input;   /* the dump that was loaded; NULL: the target's state knows enough */
+    const char *renames;   /* route_text of the load; NULL: of the latest load */
+    bool loaded_elsewhere; /* no load of ours: what follows says what is followed, and from where */
+    const char *const *filters;
+    size_t filter_count;
+    bool case_sensitive;
+    const char *const *rename_rules;
+    size_t rename_count;
+    const char *from_file; /* NULL: by GTID set, or */
+    uint64_t from_offset;
+    const char *from_gtids;
+    bool from_now;           /* where the source is */
     const char *meta_schema; /* NULL: ferry_meta */
     unsigned threads;        /* 0: 16 */
     uint32_t server_id;      /* 0: one that is free */

@@ -288,7 +288,7 @@ static enum err_code ddl_barrier(struct follow_run *run, const struct binlog_ite
 
     applier_rollback(run->applier);
     run->txn_open = false;
-    if (applier_drain(run->applier, err) || ddl_do(run, item, db, err))
+    if (applier_drain(run->applier, err) || start_again(run, err) || ddl_do(run, item, db, err))
         return err->code;
     binlog_reader_forget(run->reader);
     run->txn_open = true;

@@ -97,7 +97,20 @@ MUST_CHECK enum err_code tables_definition(void *run, const char *db, const char
                                            const struct table **def, struct err *err);
 void table_row(const struct follow_table *t, struct strbuf *definition, struct follow_row *row);
 
+/* ---- follow_elsewhere.c ---- */
+/* Whether the job is of no load. */
+bool elsewhere_is(const struct follow_job *job);
+/* Finds or makes its job. */
+MUST_CHECK enum err_code elsewhere_find(struct follow_run *run, struct follow_job *job,
+                                        struct err *err);
+/* Fills run->origin. */
+MUST_CHECK enum err_code elsewhere_origin(struct follow_run *run, struct err *err);
+/* Writes the state of the first run. */
+MUST_CHECK enum err_code elsewhere_make(struct follow_run *run, struct err *err);
+
 /* ---- follow_start.c ---- */
+/* A connection to the target that can be used, with the lock. */
+MUST_CHECK enum err_code start_again(struct follow_run *run, struct err *err);
 /* Finds the load, looks whether it may be followed, and reads or makes the follower's state. */
 MUST_CHECK enum err_code start_state(struct follow_run *run, struct err *err);
 /* Whether the source is the one that was dumped, and has its cascades in the binlog. */

@@ -126,7 +126,7 @@ static void beat(struct follow_run *run, const char *stage)
     atomic_store(&run->progress->rows, counts.changes);
     atomic_store(&run->progress->pieces, counts.transactions);
     run->beat_us = clock_mono_us();
-    if (follow_beat(run->conn, &run->state, &b, &ignored))
+    if (start_again(run, &ignored) || follow_beat(run->conn, &run->state, &b, &ignored))
         log_event(LOG_DEBUG, "follow.beat", F_STR("message", ignored.msg));
 }
 

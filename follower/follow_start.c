@@ -40,6 +40,17 @@ static enum err_code start_lock(struct follow_run *run, struct err *err)
     return rc;
 }
 
+enum err_code start_again(struct follow_run *run, struct err *err)
+{
+    if (run->conn && conn_usable(run->conn))
+        return ERR_OK;
+    conn_close(run->conn);
+    run->conn = NULL;
+    if (conn_open(run->config->target, CONN_TARGET, "follow", &run->conn, err))
+        return err->code;
+    return start_lock(run, err);
+}
+
 static bool json_flag(const json_t *options, const char *name)
 {
     return json_is_true(json_object_get(options, name));
@@ -53,6 +64,8 @@ static enum err_code job_check(const struct follow_run *run, const struct follow
     const bool no_data = json_flag(options, "no-data");
 
     json_decref(options);
+    if (elsewhere_is(job))
+        return ERR_OK;
     if (job->state != JOB_DONE && !(run->config->within_load && job->state == JOB_ROWS_DONE))
         return err_set(
             err, ERR_FOLLOW_STATE,
@@ -264,6 +277,11 @@ static enum err_code start_kind(struct follow_run *run, struct err *err)
 static enum err_code start_make(struct follow_run *run, const struct follow_job *job,
                                 struct err *err)
 {
+    if (run->config->loaded_elsewhere) {
+        if (elsewhere_origin(run, err) || start_kind(run, err) || filters_open(run, err))
+            return err->code;
+        return elsewhere_make(run, err);
+    }
     if (!run->dump)
         return err_set(err, ERR_USAGE,
                        "this load has not been followed yet: name the dump with --input");
@@ -332,7 +350,9 @@ enum err_code start_state(struct follow_run *run, struct err *err)
     rc = conn_open(config->target, CONN_TARGET, "follow", &run->conn, err);
     if (!rc && config->input)
         rc = dump_open(config->input, false, &run->dump, err);
-    if (!rc)
+    if (!rc && config->loaded_elsewhere)
+        rc = elsewhere_find(run, &job, err);
+    else if (!rc)
         rc =
             follow_job_find(run->conn, config->meta_schema, run->dump ? run->dump->info.uuid : NULL,
                             config->renames, &run->state, &job, err);

@@ -233,8 +233,15 @@ enum err_code tables_register(struct follow_run *run, struct follow_table *t, st
     if (!target)
         return err_set(err, ERR_FOLLOW_STATE, "the target has no table %s.%s", t->to_db,
                        t->to_name);
-    if (trigger_check(run, t, err))
-        return err->code;
+    rc = trigger_check(run, t, err);
+    if (rc && err_info(rc)->retryable) { /* the connection was idle, and may be lost */
+        err_clear(err);
+        rc = start_again(run, err);
+        if (!rc)
+            rc = trigger_check(run, t, err);
+    }
+    if (rc)
+        return rc;
     map = xcalloc(target->column_count + 1U, sizeof *map);
     rc = columns_map(t, target, map, err);
     if (!rc) {

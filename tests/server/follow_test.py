@@ -86,9 +86,9 @@ class Writer:
         self.connection.close()
 
 
-def loaded(t, kind, target_kind, db="fo"):
+def loaded(t, kind, target_kind, db="fo", own=False):
     """A source with its dump loaded into a target: (source, target, folder of the dump)."""
-    source = t.server(kind)
+    source = t.own_server(kind) if own else t.server(kind)
     target = t.server(target_kind) if target_kind != kind else t.own_server(kind, "--server-id=71")
     t.database(source, db, *tables(db, kind), options="CHARACTER SET utf8mb4")
     t.gone_after(target, db)
@@ -294,4 +294,42 @@ def test_live_status_interrupt_and_position(t):
     follow(source, target, "--until", "caught-up").must(1, "the trigger again")
     target.run("DROP TRIGGER fo.again")
     follow(source, target, "--until", "caught-up").must()
+    compare.same_database(source, target, "fo")
+
+
+def test_loaded_elsewhere(t):
+    """From a position, a GTID set, and now; gated."""
+    source, target = t.own_server("mysql"), t.server("tidb")
+    t.database(source, "fo", "CREATE TABLE a (id int PRIMARY KEY, v int)", "CREATE TABLE b (id int PRIMARY KEY)")
+    t.gone_after(target, "fx")
+    names = ["--filter", "fo.a", "--rename", "fo.*=fx.*"]
+    follow(source, target, "--from", "now", *names).must(2, "--loaded-elsewhere")
+    follow(source, target, "--loaded-elsewhere", *names).must(2, "--from")
+    for by_gtid in (False, True):
+        source.run("USE fo", "DELETE FROM a", "INSERT INTO a VALUES (1,1)")
+        target.run("DROP DATABASE IF EXISTS ferry_meta", "DROP DATABASE IF EXISTS fx", "CREATE DATABASE fx", "CREATE TABLE fx.a (id int PRIMARY KEY, v int)",
+                   "INSERT INTO fx.a VALUES (1,1)")
+        place = binlog.gtids(source) if by_gtid else "%s:%d" % binlog.position(source)
+        source.run("INSERT INTO fo.a VALUES (2,2)", "INSERT INTO fo.b VALUES (%d)" % by_gtid, "UPDATE fo.a SET v=7 WHERE id=1")
+        follow(source, target, "--loaded-elsewhere", "--from", place, *names, "--until", "caught-up").must(0, "transactions followed: 3")
+        assert target.run("SELECT * FROM fx.a ORDER BY id") == ((1, 7), (2, 2))
+        source.run("DELETE FROM fo.a WHERE id=2")
+        follow(source, target, "--until", "caught-up").must(0, "transactions followed: 1")
+    target.run("DROP DATABASE ferry_meta")
+    follow(source, target, "--loaded-elsewhere", "--from", "now", *names, "--until", "caught-up").must(0, "transactions followed: 0")
+
+
+def test_another_server_by_gtid(t):
+    """The source's replica is followed instead of it: by GTID, since its offsets are others; a server that lacks transactions is refused."""
+    source, target, out = loaded(t, "mysql", "mariadb", own=True)
+    replica = t.own_server("mysql", "--server-id=99")
+    ferry.load(target, out).must()
+    writer = Writer(source, "fo", t.seed).run(20)
+    follow(source, target, "--input", out, "--until", "caught-up").must()
+    follow(replica, target, "--until", "caught-up").must(1, "FERRY-FOLLOW-SOURCE")
+    replica.run("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=%d, SOURCE_USER='root', SOURCE_AUTO_POSITION=1, "
+                "GET_SOURCE_PUBLIC_KEY=1" % source.port, "CREATE DATABASE own", "START REPLICA")
+    writer.run(30).close()
+    ferry.wait_until(lambda: replica.run("SELECT GTID_SUBSET('%s', @@gtid_executed)" % binlog.gtids(source))[0][0] == 1, 60, "the replica")
+    follow(replica, target, "--until", "caught-up").must(0, "followed by GTID")
     compare.same_database(source, target, "fo")
