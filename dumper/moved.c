@@ -329,10 +329,11 @@ enum err_code dumper_logs_all(struct dump_run *run, struct err *err)
     enum err_code rc = moved_replica(run, &hidden, err);
 
     if (!rc && hidden)
-        return err_set(err, ERR_DUMP_MOVED,
-                       "the source may be a replica with log_slave_updates=OFF, whose binlog does "
-                       "not show what it applies: what changes it cannot be known (GRANT REPLICATION "
-                       "CLIENT, on MariaDB REPLICA MONITOR, lets that be seen)");
+        return err_set(
+            err, ERR_DUMP_MOVED,
+            "the source may be a replica with log_slave_updates=OFF, whose binlog does "
+            "not show what it applies: what changes it cannot be known (GRANT REPLICATION "
+            "CLIENT, on MariaDB REPLICA MONITOR, lets that be seen)");
     if (!rc)
         rc = moved_filtered(run, &hidden, err);
     if (!rc && hidden)
