@@ -10,7 +10,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Numbers of servers' errors, and where those of the client library begin. */
+#define ER_FIRST 1000
+#define ER_TOO_MANY_CONNECTIONS 1040
+#define ER_HOST_BLOCKED 1129
 #define ER_HOST_NOT_PRIVILEGED 1130
+#define ER_TOO_MANY_USER_CONNECTIONS 1203
+#define CR_FIRST 2000
 #define ADDRESS_MAX 1025 /* getnameinfo's, the NUL included */
 
 /* ---- connections ---- */
@@ -85,8 +91,10 @@ static void unreached(struct check_outcome *o, const struct check_side *s)
     const unsigned port = s->url->port ? s->url->port : 3306;
     char address[ADDRESS_MAX];
 
-    if (!own_address(s->url, address))
+    if (!own_address(s->url, address)) {
+        mend(o, "%s", err_info(s->why.code)->remedy);
         return;
+    }
     say(o, CHECK_FAILED, "from this machine it is asked for from the address %s", address);
     mend(o, "allow TCP from %s to port %u of '%s': firewall, bind_address, skip_networking",
          address, port, s->url->host);
@@ -96,10 +104,51 @@ static void unreached(struct check_outcome *o, const struct check_side *s)
          port, address, strchr(address, ':') ? "128" : "32");
 }
 
-static void connection(struct check_outcome *o, const struct check *c, const struct check_side *s)
+/* The server's number; 0: it is the client library's. MariaDB's library wraps what a server says
+ * before TLS into an error of its own. */
+static unsigned server_number(const struct err *why)
 {
+    static const char wrapped[] = "cannot be verified: ";
+    const char *at = strstr(why->msg, wrapped);
+    const unsigned number =
+        at ? (unsigned)strtoul(at + sizeof(wrapped) - 1, NULL, 10) : why->server_errno;
+
+    return number >= ER_FIRST && number < CR_FIRST ? number : 0;
+}
+
+/* It was reached, and let nobody in. */
+static void overfull(struct check_outcome *o, unsigned number)
+{
+    if (number == ER_HOST_BLOCKED)
+        mend(o, "FLUSH HOSTS;   -- from MySQL 8.0.23 on: TRUNCATE TABLE "
+                "performance_schema.host_cache; too many connections from this machine were cut");
+    else if (number == ER_TOO_MANY_CONNECTIONS || number == ER_TOO_MANY_USER_CONNECTIONS)
+        mend(o, "SET GLOBAL max_connections = 500;   -- or max_user_connections, or end idle ones");
+    else
+        mend(o, "the server's words say what it wants");
+}
+
+static void not_connected(struct check_outcome *o, const struct check *c,
+                          const struct check_side *s)
+{
+    const unsigned number = server_number(&s->why);
     char *host = NULL;
 
+    if (s->why.code == ERR_AUTH || number == ER_HOST_NOT_PRIVILEGED) {
+        host = seen_host(&s->why);
+        refused(o, c, s, host);
+        free(host);
+    } else if (number) {
+        overfull(o, number);
+    } else if (s->why.code == ERR_CONNECT) {
+        unreached(o, s);
+    } else {
+        mend(o, "%s", err_info(s->why.code)->remedy);
+    }
+}
+
+static void connection(struct check_outcome *o, const struct check *c, const struct check_side *s)
+{
     if (s->was_open && !s->conn) {
         say(o, CHECK_FAILED, "it was lost while its tables were listed: %s", s->schema_why.msg);
         mend(o, "look at the server, then say the same command again");
@@ -112,19 +161,7 @@ static void connection(struct check_outcome *o, const struct check *c, const str
         return;
     }
     say(o, CHECK_FAILED, "%s", s->why.msg);
-    if (s->why.code == ERR_AUTH) {
-        host = seen_host(&s->why);
-        refused(o, c, s, host);
-    } else if (s->why.code == ERR_CONNECT) {
-        host = s->why.server_errno == ER_HOST_NOT_PRIVILEGED ? seen_host(&s->why) : NULL;
-        if (host)
-            refused(o, c, s, host);
-        else
-            unreached(o, s);
-    } else {
-        mend(o, "%s", err_info(s->why.code)->remedy);
-    }
-    free(host);
+    not_connected(o, c, s);
 }
 
 enum err_code check_source_connection(struct check *c, struct check_outcome *o, struct err *err)

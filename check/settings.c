@@ -14,6 +14,7 @@
 #define MIB ((uint64_t)1 << 20)
 #define STATEMENT_BYTES 1000000 /* that ferry sends at most, but for a single longer row */
 #define SKEW_US 2000000
+#define SPARE 50 /* connections that a mended limit leaves to others */
 #define PROBE_FILE "ferry-check-probe"
 
 /* ---- connections ---- */
@@ -24,6 +25,7 @@ static enum err_code connections(struct check_side *s, unsigned wanted, struct c
     const uint64_t limit = variable_number(s, "max_connections");
     const uint64_t own = variable_number(s, "max_user_connections");
     struct result *r = NULL;
+    struct strbuf wish = {0};
     struct row row;
     bool more = false;
     uint64_t used = 0;
@@ -51,9 +53,11 @@ static enum err_code connections(struct check_side *s, unsigned wanted, struct c
         say(o, CHECK_FAILED, "max_user_connections is %" PRIu64, own);
     if (o->result == CHECK_PASSED)
         return ERR_OK;
+    strbuf_addf(&wish, "%" PRIu64, used + wanted + SPARE);
     mend_variable(o, &s->flavour, own && own < wanted ? "max_user_connections" : "max_connections",
-                  "500", MEND_NOW);
+                  strbuf_str(&wish), MEND_NOW);
     mend(o, "or give ferry fewer --threads");
+    strbuf_release(&wish);
     return ERR_OK;
 }
 
@@ -97,6 +101,19 @@ enum err_code check_packet(struct check *c, struct check_outcome *o, struct err 
 
 /* ---- clocks and modes ---- */
 
+/* By the zone's name, unless that is the source machine's own affair. */
+static void mend_offset(const struct check *c, struct check_outcome *o, long seconds)
+{
+    const char *name = variable(&c->side[SOURCE], "time_zone");
+    const long minutes = (seconds < 0 ? -seconds : seconds) / 60;
+    struct strbuf offset = {0};
+
+    strbuf_addf(&offset, "%c%02ld:%02ld", seconds < 0 ? '-' : '+', minutes / 60, minutes % 60);
+    mend_variable(o, &c->side[TARGET].flavour, "time_zone",
+                  name && strcasecmp(name, "SYSTEM") != 0 ? name : strbuf_str(&offset), MEND_NOW);
+    strbuf_release(&offset);
+}
+
 enum err_code check_time_zone(struct check *c, struct check_outcome *o, struct err *err)
 {
     static const char sql[] = "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), CONVERT_TZ("
@@ -120,8 +137,7 @@ enum err_code check_time_zone(struct check *c, struct check_outcome *o, struct e
         say(o, CHECK_PASSED, "TIMESTAMP values are moved in UTC and are exact in any case");
     if (!rc && o->result == CHECK_WARNING) {
         say(o, CHECK_WARNING, "what applications see of TIMESTAMP, NOW() and defaults will differ");
-        mend_variable(o, &c->side[TARGET].flavour, "time_zone",
-                      variable(&c->side[SOURCE], "time_zone"), MEND_NOW);
+        mend_offset(c, o, strtol(offset[SOURCE], NULL, 10));
     }
     free(offset[SOURCE]);
     free(offset[TARGET]);

@@ -194,8 +194,8 @@ def test_connection_failures(t):
         closed.bind(("127.0.0.1", 0))
         item = check("--source", "mysql://a@127.0.0.1:%d/" % closed.getsockname()[1], status=4)["by"]["source_connection"]
     assert "from the address 127.0.0.1" in item["found"] and "allow TCP from 127.0.0.1" in item["mend"][0], item
-    item = check("--source", "mysql://a@no-such-host.invalid/", status=4)["by"]["source_connection"]
-    assert item["result"] == "Failed" and item["mend"], item
+    item = check("--source", "mysql://a@/?socket=" + t.path("none"), status=4)["by"]["source_connection"]
+    assert item["result"] == "Failed" and item["mend"] == ["check host, port or socket and that the server runs"], item
     for wrong in (("--source", server.url, "--ignore", "no_such_check"), ("--source", server.url, "--no-such-option"), (),
                   ("--source", "http://x/"), ("--source", server.url, "-f", "a[")):
         assert check(*wrong, status=2)["error"]["name"] == "FERRY-USAGE"
@@ -427,6 +427,18 @@ def test_target_settings(t):
                 target.run(statement.split("   --")[0])
     report = check(*both, "--server-id", "4711")
     assert results(report, *wanted) == dict.fromkeys(wanted, "Passed"), report["run"]
+    # statistics that lag behind call no table full
+    target.run("INSERT INTO %s.a VALUES (1),(2)" % db, "ANALYZE TABLE %s.a" % db)
+    assert check(*both)["by"]["target_tables"]["result"] == "Warning"
+    target.run("DELETE FROM %s.a" % db)
+    assert check(*both)["by"]["target_tables"]["result"] == "Passed"
+    # no room for one more
+    target.run("SET GLOBAL max_connections = 10")
+    many = [target.connect() for _ in range(11)]
+    item = check(*both, status=4)["by"]["target_connection"]
+    assert "Too many connections" in item["found"] and "max_connections" in item["mend"][0], item
+    for connection in many:
+        connection.close()
 
 
 def test_mysql_target(t):
@@ -456,7 +468,7 @@ def test_mysql_target(t):
     target.run("XA ROLLBACK 'one'")
 
 
-def test_ten_thousand_tables_are_asked_in_bulk(t):
+def test_asked_in_bulk(t):
     """The number of questions does not grow with the number of tables, definitions aside."""
     server = t.server("mysql")
     db = t.database(server, "check_bulk", "CREATE TABLE a (a int PRIMARY KEY)")
@@ -466,6 +478,6 @@ def test_ten_thousand_tables_are_asked_in_bulk(t):
         assert check("--source", server.url, "-f", db + ".*")["failed"] == 0
         return int(server.run("SHOW GLOBAL STATUS LIKE 'Questions'")[0][1]) - before
 
-    few = questions()
+    few = min(questions() for _ in range(3))  # others may ask the server something meanwhile
     server.run(*["CREATE TABLE %s.t%d (a int PRIMARY KEY, b varchar(10))" % (db, i) for i in range(60)])
-    assert questions() <= few + 5
+    assert min(questions() for _ in range(3)) <= few + 5
