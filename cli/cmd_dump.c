@@ -28,7 +28,7 @@ struct dump_opts {
 static const char *const table_error_words[] = {"stop", "skip", NULL};
 static const char *const format_words[] = {"sql", "csv", NULL};
 static const char *const metadata_words[] = {"dumpling", "mydumper", NULL};
-static const char *const consistency_words[] = {"auto", "flush", "lock", "none", NULL};
+static const char *const consistency_words[] = {"auto", "flush", "lock", "binlog", "none", NULL};
 static const char *const ddl_lock_words[] = {"auto", "always", "no", NULL};
 static const char *const non_transactional_words[] = {"refuse", "lock", NULL};
 
@@ -55,10 +55,13 @@ const struct opt dump_opts_table[] = {
      NULL, 0, 0, false},
     {"statement-size", 's', OPT_SIZE, FIELD(statement_bytes), "BYTES",
      "longest INSERT statement, one row at least (1000000)", NULL, 1024, (uint64_t)1 << 30, false},
-    {"consistency", 0, OPT_ENUM, FIELD(consistency), "auto|flush|lock|none",
+    {"consistency", 0, OPT_ENUM, FIELD(consistency), "auto|flush|lock|binlog|none",
      "how the snapshot is taken: under a short global read lock (flush), under read locks on the "
-     "dumped tables (lock), or without (none); auto is flush, or lock where flush is refused, "
-     "never none (auto)",
+     "dumped tables (lock), none at all but the binlog captured from before the first row to "
+     "behind "
+     "the last, which makes the rows one state when it is loaded (binlog), or without any of it "
+     "(none); auto is flush, lock where flush is refused, then, with --with-binlog, binlog; never "
+     "none (auto)",
      consistency_words, 0, 0, false},
     {"lock-wait", 0, OPT_DURATION, FIELD(lock_wait_us), "TIME",
      "how long a lock is tried for, in all (60s)", NULL, 1000000, 0, false},
@@ -153,10 +156,14 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         return err_set(
             err, ERR_USAGE,
             "--with-binlog needs a snapshot to begin at, and --consistency none has none");
+    if (o->consistency == CONSISTENCY_BINLOG && o->ddl_lock == DDL_LOCK_ALWAYS)
+        return err_set(err, ERR_USAGE,
+                       "--consistency binlog takes no lock, not --ddl-lock always's");
     if (o->with_binlog && o->no_data)
         return err_set(err, ERR_USAGE,
                        "--with-binlog keeps changes of rows, and --no-data no rows");
-    if (o->with_binlog && (o->where.count || o->columns.count || o->rows_limit.count))
+    if ((o->with_binlog || o->consistency == CONSISTENCY_BINLOG) &&
+        (o->where.count || o->columns.count || o->rows_limit.count))
         return err_set(
             err, ERR_USAGE,
             "--with-binlog keeps the changes of all rows: not with --where, --columns or "
@@ -192,7 +199,7 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
         .where = {o->where.items, o->where.count},
         .columns = {o->columns.items, o->columns.count},
         .rows_limit = {o->rows_limit.items, o->rows_limit.count},
-        .with_binlog = o->with_binlog,
+        .with_binlog = o->with_binlog || o->consistency == CONSISTENCY_BINLOG,
         .no_resume = !o->resume,
         .restart = o->restart,
         .take_over = o->take_over,
@@ -328,8 +335,10 @@ enum err_code dump_opts_config(struct dump_opts *o, const char *output, struct d
 {
     o->output = output;
     *yes = o->yes;
-    if (o->with_binlog)
-        return err_set(err, ERR_USAGE, "--with-binlog is for a dump that is kept: ferry dump");
+    if (o->with_binlog || o->consistency == CONSISTENCY_BINLOG)
+        return err_set(err, ERR_USAGE,
+                       "--with-binlog and --consistency binlog are for a dump that is kept: ferry "
+                       "dump");
     return config_check(o, config, err);
 }
 

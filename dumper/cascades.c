@@ -136,22 +136,50 @@ static enum err_code cascades_again(struct cascades *c, size_t root, bool *again
     return rc;
 }
 
-enum err_code dumper_cascades(struct dump_run *run, bool *again, struct err *err)
+static enum err_code cascades_read(struct cascades *c, struct err *err)
 {
-    const size_t count = run->ledger->table_count;
+    const size_t count = c->run->ledger->table_count;
+    enum err_code rc = ERR_OK;
+
+    c->root = xcalloc(count + 1, sizeof(*c->root));
+    c->tied = xcalloc(count + 1, sizeof(*c->tied));
+    for (size_t i = 0; i < count; i++)
+        c->root[i] = i;
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = cascades_table(c, i, err);
+    return rc;
+}
+
+enum err_code dumper_cascades_refuse(struct dump_run *run, struct err *err)
+{
     struct cascades c = {.run = run};
     enum err_code rc = ERR_OK;
+
+    if (run->cascades_logged)
+        return ERR_OK;
+    rc = cascades_read(&c, err);
+    for (size_t i = 0; !rc && i < run->ledger->table_count; i++)
+        if (c.tied[i])
+            rc = err_set(err, ERR_DUMP_CONSISTENCY,
+                         "'%s.%s' is tied to another table by cascades of a foreign key, which the "
+                         "source does not log: --consistency binlog cannot bring them to one state "
+                         "(use --consistency flush or lock)",
+                         run->ledger->tables[i]->db, run->ledger->tables[i]->name);
+    free(c.root);
+    free(c.tied);
+    return rc;
+}
+
+enum err_code dumper_cascades(struct dump_run *run, bool *again, struct err *err)
+{
+    struct cascades c = {.run = run};
+    enum err_code rc;
 
     *again = false;
     if (run->cascades_logged)
         return ERR_OK;
-    c.root = xcalloc(count + 1, sizeof(*c.root));
-    c.tied = xcalloc(count + 1, sizeof(*c.tied));
-    for (size_t i = 0; i < count; i++)
-        c.root[i] = i;
-    for (size_t i = 0; !rc && i < count; i++)
-        rc = cascades_table(&c, i, err);
-    for (size_t i = 0; !rc && i < count; i++)
+    rc = cascades_read(&c, err);
+    for (size_t i = 0; !rc && i < run->ledger->table_count; i++)
         if (c.tied[i] && cascades_root(&c, i) == i && cascades_torn(&c, i))
             rc = cascades_again(&c, i, again, err);
     free(c.root);

@@ -417,7 +417,7 @@ static enum err_code changes_by_binlog(struct changes *c, struct err *err)
 static enum err_code changes_look(struct changes *c, struct err *err)
 {
     struct dump_run *run = c->run;
-    const bool held = strcmp(run->ledger->first.consistency, "none") != 0 && !run->lost.code;
+    const bool held = dumper_has_snapshots(run) && !run->lost.code;
     enum err_code rc = changes_by_ids(c, err);
 
     if (!rc)
@@ -433,8 +433,7 @@ static enum err_code changes_void(struct changes *c, struct err *err)
 {
     struct dump_run *run = c->run;
     /* without snapshots another epoch may always follow; with them only if nothing has moved */
-    const bool leave =
-        run->config->skip_tables && strcmp(run->ledger->first.consistency, "none") != 0;
+    const bool leave = run->config->skip_tables && dumper_has_snapshots(run);
     enum err_code rc = ERR_OK;
 
     for (size_t i = 0; !rc && i < run->ledger->table_count; i++) {

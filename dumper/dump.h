@@ -18,7 +18,13 @@
 #include "dumper/definer.h"
 #include "formats/row_codec.h"
 
-enum dump_consistency { CONSISTENCY_AUTO, CONSISTENCY_FLUSH, CONSISTENCY_LOCK, CONSISTENCY_NONE };
+enum dump_consistency {
+    CONSISTENCY_AUTO,
+    CONSISTENCY_FLUSH,
+    CONSISTENCY_LOCK,
+    CONSISTENCY_BINLOG,
+    CONSISTENCY_NONE
+};
 
 enum dump_ddl_lock {                  /* keeping DDL out while the dump runs */
                      DDL_LOCK_AUTO,   /* where it can be had, and no writers would wait for it */

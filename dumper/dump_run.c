@@ -28,6 +28,7 @@
 #include "dumper/ddl_lock.h"
 #include "dumper/epochs.h"
 #include "dumper/lock.h"
+#include "dumper/moving.h"
 #include "formats/file_names.h"
 
 #include <openssl/evp.h>
@@ -497,6 +498,8 @@ static enum err_code run_steps(struct dump_run *run, struct dump_report *report,
         rc = run_epochs(run, report, err);
     if (!rc)
         rc = dumper_capture_end(run, err);
+    if (!rc)
+        rc = dumper_moving_end(run, err);
     if (!rc)
         rc = run_end(run, err);
     if (!rc)

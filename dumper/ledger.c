@@ -243,8 +243,9 @@ static enum err_code ledger_apply_chunk(struct ledger_table *t, const struct chu
 static void ledger_apply_epoch(struct ledger *s, struct record *r)
 {
     s->places = xreallocarray(s->places, s->epochs + 1, sizeof(*s->places));
-    s->places[s->epochs] = (struct ledger_place){
-        r->u.epoch.log_file ? xstrdup(r->u.epoch.log_file) : NULL, r->u.epoch.log_pos};
+    s->places[s->epochs] =
+        (struct ledger_place){r->u.epoch.log_file ? xstrdup(r->u.epoch.log_file) : NULL,
+                              r->u.epoch.log_pos, strcmp(r->u.epoch.consistency, "binlog") == 0};
     if (s->epochs == 0) {
         s->first = r->u.epoch;
         r->u.epoch = (struct epoch_record){0};

@@ -56,6 +56,7 @@ struct ledger_file { /* a schema file */
 struct ledger_place { /* of an epoch; file NULL: none */
     char *file;
     uint64_t offset;
+    bool moving; /* --consistency binlog */
 };
 
 struct ledger {

@@ -1,4 +1,5 @@
 #include "dumper/lock.h"
+#include "dumper/moving.h"
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
@@ -202,6 +203,21 @@ static enum err_code lock_take_clean(struct dump_run *run, const struct lock_kin
     return rc;
 }
 
+enum err_code dumper_xa_wait(struct dump_run *run, struct err *err)
+{
+    const uint64_t until = clock_mono_us() + XA_WAIT_US;
+    struct strbuf prepared = {0};
+    enum err_code rc;
+
+    do {
+        rc = xa_prepared(run, &prepared, err);
+        if (!rc && prepared.len)
+            rc = xa_pause(run, until, strbuf_str(&prepared), err);
+    } while (!rc && prepared.len);
+    strbuf_release(&prepared);
+    return rc;
+}
+
 static void lock_taken(struct dump_run *run, const struct lock_kind *kind, const char *why)
 {
     run->consistency = kind->name;
@@ -243,7 +259,7 @@ enum err_code dumper_lock(struct dump_run *run, struct err *err)
     rc = lock_take_clean(run, &kind_flush, err);
     if (!rc)
         lock_taken(run, &kind_flush, "the global read lock was to be had");
-    if (!lock_refused(rc)) /* binlog mode will stand behind `lock` here */
+    if (!lock_refused(rc))
         return rc;
     strbuf_addf(&why, "the global read lock is refused: %s", err->msg);
     log_event(LOG_INFO, "dump.lock.next", F_STR("cause", err->msg),

@@ -47,7 +47,8 @@ static bool plan_has_rows(const struct table *t)
  * their rows are on this server. */
 static enum err_code plan_check_engines(struct dump_run *run, struct err *err)
 {
-    const bool lock = run->config->lock_tables_read;
+    const bool lock =
+        run->config->lock_tables_read && run->config->consistency != CONSISTENCY_BINLOG;
     struct names bad = {0};
     struct names foreign = {0};
     enum err_code rc = ERR_OK;

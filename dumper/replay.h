@@ -17,6 +17,8 @@ MUST_CHECK enum err_code dumper_replay(struct dump_run *run, struct err *err);
 /* ---- cascades.c ---- */
 /* Voids groups that are not of one epoch; *again: a finished table was among them. */
 MUST_CHECK enum err_code dumper_cascades(struct dump_run *run, bool *again, struct err *err);
+/* No planned table is tied to another by cascades that are not logged: ERR_DUMP_CONSISTENCY. */
+MUST_CHECK enum err_code dumper_cascades_refuse(struct dump_run *run, struct err *err);
 /* Voids what is recorded of the table, which is not done in this run yet. */
 MUST_CHECK enum err_code dumper_start_again(struct dump_run *run, struct ledger_table *l,
                                             const char *why, struct err *err);

@@ -24,11 +24,26 @@ static bool report_several(const struct ledger *l)
     return to > from;
 }
 
+/* From where on the dump is one state; file NULL: from its position on. */
+static struct position report_after(const struct ledger *l)
+{
+    const struct segment_record *end = l->segment_count ? &l->segments[l->segment_count - 1] : NULL;
+    bool moving = false;
+
+    for (unsigned i = 0; i < l->epochs; i++)
+        moving = moving || l->places[i].moving;
+    if (moving && end)
+        return (struct position){end->log_file, end->end, end->gtid};
+    if (report_several(l))
+        return (struct position){l->last.log_file, l->last.log_pos, l->last.gtid};
+    return (struct position){0};
+}
+
 void dumper_metadata(const struct dump_run *run, struct strbuf *text)
 {
     const struct ledger *l = run->ledger;
     const struct epoch_record *first = &l->first;
-    const struct epoch_record *last = report_several(l) ? &l->last : NULL;
+    const struct position after = report_after(l);
     size_t count = first->replica_count / METADATA_REPLICA_TEXTS;
     struct metadata_replica *replicas = xcalloc(count + 1, sizeof *replicas);
     const struct metadata m = {
@@ -37,9 +52,7 @@ void dumper_metadata(const struct dump_run *run, struct strbuf *text)
         .source = {.file = first->log_file,
                    .offset = first->log_pos,
                    .gtid = first->gtid ? first->gtid : ""},
-        .after = {.file = last ? last->log_file : NULL,
-                  .offset = last ? last->log_pos : 0,
-                  .gtid = last && last->gtid ? last->gtid : ""},
+        .after = {.file = after.file, .offset = after.offset, .gtid = after.gtid ? after.gtid : ""},
         .replicas = replicas,
         .replica_count = count,
         .named_replicas = run->flavour.vendor == VENDOR_MARIADB,

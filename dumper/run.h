@@ -15,6 +15,7 @@
 #include "formats/manifest.h"
 
 #include <pthread.h>
+#include <string.h>
 
 struct worker { /* one thread's; its connection is handed from phase to phase */
     struct dump_run *run;
@@ -58,7 +59,7 @@ struct dump_run {
     struct plan plan;
     char *options; /* JSON of what shapes the output */
 
-    const char *consistency; /* taken: "flush", "lock", "none" */
+    const char *consistency; /* taken: "flush", "lock", "binlog", "none" */
     char *consistency_why;   /* for people */
     struct ddl_lock *ddl;    /* NULL: DDL is not kept out */
     char *ddl_text;          /* what kept DDL out, once it is over; or NULL */
@@ -93,6 +94,12 @@ struct dump_run {
 static inline bool dumper_stopped(const struct dump_run *run)
 {
     return cancel_asked(run->cancel) || cancel_asked(&run->stop);
+}
+/* The workers' transactions hold one instant. */
+static inline bool dumper_has_snapshots(const struct dump_run *run)
+{
+    return run->consistency && strcmp(run->consistency, "none") != 0 &&
+           strcmp(run->consistency, "binlog") != 0;
 }
 /* ERR_INTERRUPTED when the user asked; else ERR_FAILED, and why is known elsewhere. */
 MUST_CHECK enum err_code dumper_stop_error(const struct dump_run *run, struct err *err);

@@ -12,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "dumper/lock.h"
+#include "dumper/moving.h"
 #include "dumper/skip.h"
 
 #include <stdlib.h>
@@ -258,6 +259,25 @@ static enum err_code snapshot_locked(struct dump_run *run, struct err *err)
     return ERR_OK;
 }
 
+/* `auto`, where no lock is to be had, and the binlog is captured in any case. */
+static enum err_code snapshot_auto(struct dump_run *run, struct err *err)
+{
+    const enum err_code rc = snapshot_locked(run, err);
+    char *why;
+
+    if ((rc != ERR_PRIVILEGE && rc != ERR_DUMP_CONSISTENCY) || !run->config->with_binlog ||
+        run->config->consistency != CONSISTENCY_AUTO || !conn_usable(run->control))
+        return rc;
+    why = xasprintf("no lock is to be had: %.300s", err->msg);
+    err_clear(err);
+    if (!dumper_moving(run, why, err))
+        *err = (struct err)ERR_INIT;
+    else
+        (void)err_wrap(err, "%s; and without", why);
+    free(why);
+    return err->code;
+}
+
 enum err_code dumper_snapshot(struct dump_run *run, struct err *err)
 {
     enum err_code rc;
@@ -266,8 +286,10 @@ enum err_code dumper_snapshot(struct dump_run *run, struct err *err)
         run->consistency = "none";
         return snapshot_none(run, err);
     }
-    rc = snapshot_locked(run, err);
-    if (rc)
+    if (run->config->consistency == CONSISTENCY_BINLOG)
+        return dumper_moving(run, "asked for", err);
+    rc = snapshot_auto(run, err);
+    if (rc || !dumper_has_snapshots(run))
         return rc;
     fault_point("dump.after-snapshot");
     rc = dumper_same_position(run, err);

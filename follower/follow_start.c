@@ -174,13 +174,14 @@ static enum err_code make_epochs(const struct follow_run *run, struct err *err)
 {
     for (unsigned i = 0; i < run->dump->epoch_count; i++) {
         const struct epoch_record *r = &run->dump->epochs[i];
+        const struct segments_place to = segments_epoch_to(run->dump, i + 1);
         const struct follow_epoch e = {.epoch = r->epoch,
                                        .from_file = r->log_file,
                                        .from_gtids = r->gtid,
                                        .from_offset = r->log_pos,
-                                       .to_file = r->log_file,
-                                       .to_gtids = r->gtid,
-                                       .to_offset = r->log_pos};
+                                       .to_file = to.log_file,
+                                       .to_gtids = to.gtid,
+                                       .to_offset = to.log_pos};
 
         if (follow_epoch_add(run->conn, &run->state, &e, err))
             return err->code;

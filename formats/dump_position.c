@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/mysql/ident.h"
+#include "formats/segments.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -35,6 +36,9 @@ static bool same_place(const struct epoch_record *a, const struct epoch_record *
 
 bool dump_one_position(const struct dump *d, unsigned from, unsigned to)
 {
+    for (unsigned i = from; i >= 1 && i <= to && i <= d->epoch_count; i++) /* many moments */
+        if (strcmp(d->epochs[i - 1].consistency, "binlog") == 0 && d->binlog_count)
+            return false;
     for (unsigned i = from; i >= 1 && i < to && i < d->epoch_count; i++)
         if (!same_place(&d->epochs[from - 1], &d->epochs[i]))
             return false;
@@ -76,6 +80,8 @@ static void epoch_text(const struct epoch_record *e, struct strbuf *out)
 static void position_text(const struct dump *d, struct strbuf *out)
 {
     const struct epoch_record *first = d->epoch_count ? &d->epochs[0] : NULL;
+    struct segments_place from;
+    struct segments_place to;
 
     strbuf_addf(out, "dump %s of %s %s on %s%s%s\n", d->info.uuid,
                 d->info.vendor ? d->info.vendor : "a server",
@@ -86,13 +92,16 @@ static void position_text(const struct dump *d, struct strbuf *out)
         strbuf_addf(out, "position: %s:%" PRIu64 "%s%s\n", first->log_file, first->log_pos,
                     gtid_of(first) ? ", GTID " : "", gtid_of(first) ? gtid_of(first) : "");
     else if (first && first->log_file)
-        strbuf_addf(out, "position: %u of them; changes are to be applied from the first one on\n",
-                    d->epoch_count);
+        strbuf_addstr(out, "position: several; changes are to be applied from the first one on\n");
     else
         strbuf_addstr(out, first ? "position: none (the source wrote no binlog)\n"
                                  : "position: none yet (no snapshot was taken)\n");
     for (unsigned i = 0; i < d->epoch_count; i++)
         epoch_text(&d->epochs[i], out);
+    if (segments_range(d, &from, &to))
+        strbuf_addf(out, "captured binlog: %s:%" PRIu64 " to %s:%" PRIu64 "%s%s%s\n", from.log_file,
+                    from.log_pos, to.log_file, to.log_pos, to.gtid && *to.gtid ? ", GTID " : "",
+                    to.gtid ? to.gtid : "", d->complete ? "" : ", so far");
 }
 
 /* ---- JSON ---- */
@@ -185,10 +194,10 @@ static enum err_code position_refuse_several(const struct dump *d, struct err *e
         return rc;
     return err_set(
         err, ERR_DUMP_CONSISTENCY,
-        "the dump was read in %u snapshots of different positions: a replica that starts "
+        "the dump was read in %s of different positions: a replica that starts "
         "at one of them would miss rows or meet them twice; load it, replay the binlog up "
         "to the last one, and take the position of the target",
-        d->epoch_count);
+        d->epoch_count > 1 ? "several snapshots" : "chunks");
 }
 
 /* A YAML string in double quotes. */
@@ -208,7 +217,7 @@ static void yaml_add(struct strbuf *out, const char *text)
 static void position_dm(const struct dump *d, struct strbuf *out)
 {
     const struct epoch_record *first = &d->epochs[0];
-    const struct epoch_record *last = &d->epochs[d->epoch_count - 1];
+    const struct segments_place last = segments_epoch_to(d, d->epoch_count);
     const bool several = !one_position(d);
 
     strbuf_addf(
@@ -218,9 +227,9 @@ static void position_dm(const struct dump *d, struct strbuf *out)
         d->info.uuid);
     if (several)
         strbuf_addf(out,
-                    "# The dump was read in %u snapshots: safe mode must stay on until %s:%" PRIu64
-                    "\n# has been passed.\n",
-                    d->epoch_count, last->log_file, last->log_pos);
+                    "# The dump was read at several positions: safe mode must stay on until "
+                    "%s:%" PRIu64 "\n# has been passed.\n",
+                    last.log_file, last.log_pos);
     strbuf_addf(out,
                 "name: \"ferry-%.8s\"\n"
                 "task-mode: \"incremental\"\n"

@@ -123,6 +123,17 @@ bool segments_range(const struct dump *d, struct segments_place *from, struct se
     return true;
 }
 
+struct segments_place segments_epoch_to(const struct dump *d, unsigned epoch)
+{
+    const struct epoch_record *e = &d->epochs[epoch - 1];
+    struct segments_place from;
+    struct segments_place to;
+
+    if (strcmp(e->consistency, "binlog") == 0 && segments_range(d, &from, &to))
+        return to;
+    return epoch_place(e);
+}
+
 bool segments_window(const struct dump *d, const struct dump_table *t, struct segments_place *from,
                      struct segments_place *to)
 {
@@ -130,7 +141,14 @@ bool segments_window(const struct dump *d, const struct dump_table *t, struct se
         !d->epochs[t->from - 1].log_file || !d->epochs[t->to - 1].log_file)
         return false;
     *from = epoch_place(&d->epochs[t->from - 1]);
-    *to = epoch_place(&d->epochs[t->to - 1]);
+    *to = segments_epoch_to(d, t->to);
+    for (unsigned i = t->from; i < t->to; i++) { /* an earlier epoch may reach farther */
+        const struct segments_place other = segments_epoch_to(d, i);
+
+        if (other.log_file &&
+            segments_compare(other.log_file, other.log_pos, to->log_file, to->log_pos) > 0)
+            *to = other;
+    }
     return true;
 }
 

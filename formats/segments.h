@@ -33,6 +33,9 @@ bool segments_range(const struct dump *d, struct segments_place *from, struct se
 /* -1, 0, 1: which of two offsets in the files of one binlog comes first, by the files' numbers. */
 int segments_compare(const char *file, uint64_t offset, const char *other, uint64_t other_offset);
 
+/* The position behind which rows of the epoch (from 1) are of one state: its own, or, where its
+ * chunks are each of another moment (consistency `binlog`), the captured binlog's end. */
+struct segments_place segments_epoch_to(const struct dump *d, unsigned epoch);
 /* Between which places a replay of the table's changes may meet rows that have them already: from
  * the first position on in a form that may meet them twice, exactly from the second on. false: the
  * table has no rows in the dump, or the dump no positions. */
