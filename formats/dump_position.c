@@ -194,10 +194,11 @@ static enum err_code position_refuse_several(const struct dump *d, struct err *e
         return rc;
     return err_set(
         err, ERR_DUMP_CONSISTENCY,
-        "the dump was read in %s of different positions: a replica that starts "
+        "the dump was read in %u snapshots of different positions%s: a replica that starts "
         "at one of them would miss rows or meet them twice; load it, replay the binlog up "
         "to the last one, and take the position of the target",
-        d->epoch_count > 1 ? "several snapshots" : "chunks");
+        d->epoch_count,
+        strcmp(d->epochs[0].consistency, "binlog") == 0 ? ", each chunk of another moment" : "");
 }
 
 /* A YAML string in double quotes. */
