@@ -114,6 +114,19 @@ static void mend_offset(const struct check *c, struct check_outcome *o, long sec
     strbuf_release(&offset);
 }
 
+static void compare_offsets(const struct check *c, struct check_outcome *o, char *const offset[])
+{
+    const char *from = variable(&c->side[SOURCE], "time_zone");
+    const char *to = variable(&c->side[TARGET], "time_zone");
+
+    say(o, CHECK_PASSED, "time_zone is '%s' on the source, '%s' on the target", from ? from : "?",
+        to ? to : "?");
+    if (strcmp(offset[SOURCE], offset[TARGET]) == 0)
+        return;
+    say(o, CHECK_WARNING, "what applications see of TIMESTAMP, NOW() and defaults will differ");
+    mend_offset(c, o, strtol(offset[SOURCE], NULL, 10));
+}
+
 enum err_code check_time_zone(struct check *c, struct check_outcome *o, struct err *err)
 {
     static const char sql[] = "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), CONVERT_TZ("
@@ -123,22 +136,12 @@ enum err_code check_time_zone(struct check *c, struct check_outcome *o, struct e
 
     for (int i = 0; !rc && i < SIDES; i++)
         rc = ask(&c->side[i], sql, &offset[i], err);
-    if (!rc && offset[SOURCE] && offset[TARGET]) {
-        const char *from = variable(&c->side[SOURCE], "time_zone");
-        const char *to = variable(&c->side[TARGET], "time_zone");
-
-        say(o, strcmp(offset[SOURCE], offset[TARGET]) == 0 ? CHECK_PASSED : CHECK_WARNING,
-            "time_zone is '%s' on the source, '%s' on the target", from ? from : "?",
-            to ? to : "?");
-    } else if (!rc) {
+    if (!rc && offset[SOURCE] && offset[TARGET])
+        compare_offsets(c, o, offset);
+    else if (!rc)
         say(o, CHECK_PASSED, "not comparable: a server has no time zone tables");
-    }
     if (!rc)
         say(o, CHECK_PASSED, "TIMESTAMP values are moved in UTC and are exact in any case");
-    if (!rc && o->result == CHECK_WARNING) {
-        say(o, CHECK_WARNING, "what applications see of TIMESTAMP, NOW() and defaults will differ");
-        mend_offset(c, o, strtol(offset[SOURCE], NULL, 10));
-    }
     free(offset[SOURCE]);
     free(offset[TARGET]);
     return rc;
