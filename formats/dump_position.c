@@ -92,7 +92,10 @@ static void position_text(const struct dump *d, struct strbuf *out)
         strbuf_addf(out, "position: %s:%" PRIu64 "%s%s\n", first->log_file, first->log_pos,
                     gtid_of(first) ? ", GTID " : "", gtid_of(first) ? gtid_of(first) : "");
     else if (first && first->log_file)
-        strbuf_addstr(out, "position: several; changes are to be applied from the first one on\n");
+        strbuf_addf(
+            out, "position: %u of them%s; changes are to be applied from the first one on\n",
+            d->epoch_count,
+            strcmp(first->consistency, "binlog") == 0 ? ", each chunk of a moment of its own" : "");
     else
         strbuf_addstr(out, first ? "position: none (the source wrote no binlog)\n"
                                  : "position: none yet (no snapshot was taken)\n");

@@ -50,7 +50,7 @@ def moving(t, kind, url, source, *options):
     ferry.load(target, out, "-t", "4").must()
     for table in KEYED:
         assert state[table] == sorted(tuple(row) for row in binlog.select(target, "busy", table, COLUMNS[table].split(","), order="1")), table
-    ferry.run("position", "--input", out).must(0, ["several", "captured binlog"])
+    ferry.run("position", "--input", out).must(0, ["moment of its own", "captured binlog"])
     ferry.run("position", "--input", out, "--as", kind).must(1, "FERRY-DUMP-CONSISTENCY")
     ferry.run("position", "--input", out, "--as", "dm").must(0, ["safe-mode: true", "%s:%d" % captured.end(out)])
     with open(out + "/metadata", encoding="utf-8") as f:
