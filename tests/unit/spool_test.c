@@ -11,7 +11,7 @@
 #define LIMIT (512 * KIB)
 #define KEPT (64 * KIB) /* for what never waits: the least that is */
 #define OBJECT (128 * KIB)
-#define STALL_US 50000
+#define STALL_US ((uint64_t)50000)
 
 static int setup(void **state)
 {
