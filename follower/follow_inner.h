@@ -117,6 +117,13 @@ MUST_CHECK enum err_code start_state(struct follow_run *run, struct err *err);
 MUST_CHECK enum err_code start_source(struct follow_run *run, const struct applier_position *at,
                                       struct err *err);
 
+/* Whether the binlog file, begun at `created`, is the one of that name that was followed before:
+ * ERR_FOLLOW_SOURCE. Notes a new one. */
+MUST_CHECK enum err_code log_same(struct follow_run *run, const char *file, uint32_t created,
+                                  struct err *err);
+/* An error of the reader, said in the words of log_same where that is its cause. */
+void log_explain(struct follow_run *run, struct err *err);
+
 /* ---- follow_cascade.c ---- */
 /* ERR_FOLLOW_CASCADE names a followed table whose foreign keys change rows that the binlog does not
  * show. From the dump's definitions. */

@@ -171,6 +171,8 @@ static enum err_code item_begin(struct follow_run *run, const struct binlog_item
         return ERR_OK;
     }
     if (strcmp(run->txn_file ? run->txn_file : "", item->file) != 0) {
+        if (log_same(run, item->file, binlog_reader_created(run->reader), err))
+            return err->code;
         free(run->txn_file);
         run->txn_file = xstrdup(item->file);
     }
@@ -253,9 +255,14 @@ static enum err_code follow_loop(struct follow_run *run, struct err *err)
 
     run->ended = until_reached(run);
     run->report->nothing_to_do = run->ended;
-    while (!run->ended)
-        if (binlog_reader_next(run->reader, &item, err) || item_take(run, &item, err))
+    while (!run->ended) {
+        if (binlog_reader_next(run->reader, &item, err)) {
+            log_explain(run, err);
             return err->code;
+        }
+        if (item_take(run, &item, err))
+            return err->code;
+    }
     return ERR_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
 #include "common/mysql/position.h"
+#include "common/target/follow_log.h"
 #include "follower/follow_inner.h"
 
 #include <inttypes.h>
@@ -477,4 +478,46 @@ enum err_code start_source(struct follow_run *run, const struct applier_position
     if (!run->source_conn)
         return ERR_OK;
     return source_same(run, at, err);
+}
+
+/* By GTID the files may be those of another server. */
+static enum err_code log_look(struct follow_run *run, const char *file, uint32_t created,
+                              bool *noted, struct err *err)
+{
+    uint64_t known = 0;
+
+    *noted = true;
+    if (run->by_gtid || created == 0)
+        return ERR_OK;
+    if (follow_log_read(run->conn, &run->state, file, &known, err))
+        return err->code;
+    *noted = known != 0;
+    if (known != 0 && known != created)
+        return err_set(err, ERR_FOLLOW_SOURCE,
+                       "'%s' is not the file that was followed: the source's binlog was reset, or "
+                       "it is another server's",
+                       file);
+    return ERR_OK;
+}
+
+enum err_code log_same(struct follow_run *run, const char *file, uint32_t created, struct err *err)
+{
+    bool noted = false;
+
+    if (log_look(run, file, created, &noted, err))
+        return err->code;
+    return noted ? ERR_OK : follow_log_note(run->conn, &run->state, file, created, err);
+}
+
+/* A file that was reset may not have the place any more. */
+void log_explain(struct follow_run *run, struct err *err)
+{
+    const struct binlog_position at = binlog_reader_position(run->reader);
+    struct err why = ERR_INIT;
+    bool noted;
+
+    if (err->code == ERR_BINLOG_PURGED && at.file &&
+        log_look(run, at.file, binlog_reader_created(run->reader), &noted, &why) ==
+            ERR_FOLLOW_SOURCE)
+        *err = why;
 }

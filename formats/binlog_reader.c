@@ -32,6 +32,7 @@ struct binlog_reader {
     bool rows_seen;
     struct gtid_set *skip;
     bool by_gtid;
+    uint32_t created; /* of the file in work: its format description's time */
 
     /* Behind the last whole transaction. */
     char *file;
@@ -560,6 +561,7 @@ static enum err_code reader_raw(struct binlog_reader *r, struct err *err)
     enum err_code rc;
 
     if (e.type == EVENT_FORMAT) {
+        r->created = r->raw.header.timestamp;
         rc = binlog_format_read(e.data, r->raw.header.size, &r->format, err);
         if (rc)
             return rc;
@@ -663,4 +665,9 @@ enum err_code binlog_reader_next(struct binlog_reader *r, struct binlog_item *it
                             : "unknown");
     }
     return reader_item(r, r->queue[r->queue_at++], item);
+}
+
+uint32_t binlog_reader_created(const struct binlog_reader *r)
+{
+    return r->created;
 }

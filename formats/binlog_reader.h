@@ -85,6 +85,9 @@ void binlog_reader_free(struct binlog_reader *r); /* NULL is fine */
 MUST_CHECK enum err_code binlog_reader_next(struct binlog_reader *r, struct binlog_item *item,
                                             struct err *err);
 struct binlog_position binlog_reader_position(const struct binlog_reader *r);
+/* When the file of the last item was begun: seconds, UTC, of its format description; 0: not known
+ * yet. A file of the same name that was begun at another time is another file. */
+uint32_t binlog_reader_created(const struct binlog_reader *r);
 /* Definitions have changed: asks `find` again. Between statements only. */
 void binlog_reader_forget(struct binlog_reader *r);
 

@@ -1,5 +1,7 @@
 #include "common/target/follow_state.h"
 
+#include "common/target/follow_log.h"
+
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
 #include "common/target/target_inner.h"
@@ -14,6 +16,7 @@
 static const struct {
     const char *name, *columns;
 } follow_tables[] = {
+    {FOLLOW_LOG_TABLE, FOLLOW_LOG_COLUMNS},
     {"follow",
      "job BIGINT UNSIGNED NOT NULL,"
      "format INT NOT NULL,"

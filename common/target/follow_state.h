@@ -7,6 +7,7 @@
  *   follow_table (job, db, name, to_db, to_name, from_epoch, to_epoch, kind, definition,
  *                 PK (job, db, name))
  *   follow_ddl   (job PK, file, pos, step, begun): the statement that is being done, see below
+ *   follow_log:  follow_log.h
  *
  * The row in `follow` is written last, so what is there is whole. How far the follower is, is not
  * in here: that is the applier's. Functions work over the caller's connection and may be said again

@@ -333,3 +333,32 @@ def test_another_server_by_gtid(t):
     ferry.wait_until(lambda: replica.run("SELECT GTID_SUBSET('%s', @@gtid_executed)" % binlog.gtids(source))[0][0] == 1, 60, "the replica")
     follow(replica, target, "--until", "caught-up").must(0, "followed by GTID")
     compare.same_database(source, target, "fo")
+
+
+def test_reset_binlog_with_the_same_names(t):
+    """RESET, and then as many bytes again: file and offset are back, but what was between them is lost."""
+    for kind, reset in (("mariadb", "RESET MASTER"), ("mysql", "RESET BINARY LOGS AND GTIDS")):
+        source, target = t.own_server(kind), t.server("mariadb")
+        statements = ["INSERT INTO reset_log.t VALUES (%d)" % i for i in range(100, 120)]
+
+        def fill_log():
+            source.run("DROP DATABASE IF EXISTS reset_log", "CREATE DATABASE reset_log", "CREATE TABLE reset_log.t (id int PRIMARY KEY)")
+
+        source.run(reset)
+        fill_log()
+        out = t.path("dump-" + kind)
+        t.gone_after(target, "reset_log")
+        ferry.run("dump", "--source", source.url, "--output", out, "-f", "reset_log.*").must()
+        ferry.run("load", "--target", target.url, "--input", out).must()
+        follow = ["follow", "--source", source.url, "--target", target.url, "--input", out, "--until", "caught-up"]
+        source.run(*statements)
+        ferry.run(*follow).must()
+        began = source.value("SELECT UNIX_TIMESTAMP()")
+        ferry.wait_until(lambda: source.value("SELECT UNIX_TIMESTAMP()") > began, 10, "another second")
+        source.run(reset)
+        fill_log()
+        source.run(*statements)
+        source.run("INSERT INTO reset_log.t VALUES (1000)")
+        ferry.run(*follow).must(1, ["FERRY-FOLLOW-SOURCE", "is not the file that was followed"])
+        assert target.value("SELECT COUNT(*) FROM reset_log.t") == 20
+        target.run("DROP DATABASE ferry_meta")
