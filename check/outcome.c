@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void add_line(struct strbuf *out, const char *between, const char *fmt, va_list args)
+static void PRINTF_LIKE(3, 0)
+    add_line(struct strbuf *out, const char *between, const char *fmt, va_list args)
 {
     va_list again;
     int len;
