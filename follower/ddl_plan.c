@@ -126,7 +126,9 @@ static enum err_code plan_create(struct planner *p, struct err *err)
     }
     if (ddl_table_parse(&p->d, &t, err))
         return err->code;
-    if (t.tail.first < t.tail.end) /* a query */
+    /* A query; or what MySQL logs of one, the rows follow in the same transaction. */
+    if (t.tail.first < t.tail.end ||
+        (p->d.count >= 2 && ddl_words(&p->d, p->d.count - 2, "START TRANSACTION")))
         return err_set(err, ERR_FORMAT, "a table that is created from a query");
     s->clause = p->d.how.text;
     p->at = p->d.count;

@@ -13,6 +13,9 @@ from follow_test import contents
 from case import soak
 
 
+SLOWLY = {"FERRY_FAULT_PAUSE": "dump.chunk.before-finish:0.2"}  # so that a dump is still at it when it is killed
+
+
 class Writing(threading.Thread):
     """Random transactions until it is stopped."""
 
@@ -50,7 +53,7 @@ def dump_killed(t, source, out, kills):
     writing = Writing(source, t.seed)
     writing.start()
     for _ in range(kills):
-        process = ferry.start(["dump", "--source", source.url, "--output", out, "--with-binlog", "--rate", "64KiB"] + options)
+        process = ferry.start(["dump", "--source", source.url, "--output", out, "--with-binlog"] + options, env=SLOWLY, program=ferry.fault_binary())
         epochs = len(captured.records(out, "epoch"))
         ferry.wait_until(lambda: process.poll() is not None or len([c for c in captured.records(out, "chunk") if c["epoch"] > epochs]) >
                          t.random.randrange(1, 4), 120, "chunks")
@@ -99,7 +102,7 @@ def test_unique_values_that_moved_between_snapshots(t):
     t.gone_after(target, "fo")
     out = t.path("d")
     options = ["-f", "fo.*", "--chunk-size", "4KiB", "-t", "1"]
-    process = ferry.start(["dump", "--source", source.url, "--output", out, "--with-binlog", "--rate", "64KiB"] + options)
+    process = ferry.start(["dump", "--source", source.url, "--output", out, "--with-binlog"] + options, env=SLOWLY, program=ferry.fault_binary())
     ferry.wait_until(lambda: captured.records(out, "chunk"), 120, "a chunk")
     process.send_signal(signal.SIGKILL)
     captured.finish(process)
@@ -126,7 +129,7 @@ def test_several_snapshots_with_the_source_binlog(t):
     big(source, 1500)
     out = t.path("d")
     options = ["-f", "fo.*", "--chunk-size", "4KiB", "-t", "1"]
-    process = ferry.start(["dump", "--source", source.url, "--output", out, "--rate", "64KiB"] + options)
+    process = ferry.start(["dump", "--source", source.url, "--output", out] + options, env=SLOWLY, program=ferry.fault_binary())
     ferry.wait_until(lambda: captured.records(out, "chunk"), 120, "a chunk")
     process.send_signal(signal.SIGKILL)
     captured.finish(process)
