@@ -49,10 +49,13 @@ static enum err_code existing(struct check *c, struct check_outcome *o, const st
     if (!table_has_rows(to))
         return ERR_OK;
     /* statistics are believed only of the rest: they lag behind */
-    if (n->probes == PROBES_MAX)
+    if (n->probes == PROBES_MAX) {
         n->unasked++;
-    else if (n->probes++, holds_rows(&c->side[TARGET], to, &rows, &why))
-        return why.code;
+    } else {
+        n->probes++;
+        if (holds_rows(&c->side[TARGET], to, &rows, &why))
+            return why.code;
+    }
     if (rows) {
         n->filled++;
         list(o, "%s.%s: it holds rows", to->db, to->name);
