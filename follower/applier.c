@@ -331,31 +331,34 @@ static int mark_order(const void *x, const void *y)
     return order ? order : a->start < b->start ? -1 : a->start > b->start;
 }
 
+static void mark_add(struct apply_marks *m, const char *file, size_t len, uint64_t start)
+{
+    if (m->count == m->cap) {
+        m->cap = m->cap ? 2 * m->cap : 64;
+        m->mark = xreallocarray(m->mark, m->cap, sizeof *m->mark);
+    }
+    m->mark[m->count++] = (struct apply_mark){xstrndup(file, len), start};
+}
+
 /* "bin.000001:4,1000;bin.000002:4" */
 static enum err_code marks_parse(struct apply_marks *m, const char *text, struct err *err)
 {
     while (*text) {
-        const size_t part = strcspn(text, ";");
-        const char *at = text + part;
+        const char *end = text + strcspn(text, ";");
+        const char *colon = end;
+        char *at;
 
-        while (at > text && *at != ':')
-            at--;
-        if (at == text)
+        while (colon > text && *colon != ':')
+            colon--;
+        if (colon == text)
             return err_set(err, ERR_LOAD_STATE, "a mark of applied transactions is not whole");
-        for (const char *number = at + 1; number <= text + part;) {
-            char *end = NULL;
-
-            if (m->count == m->cap) {
-                m->cap = m->cap ? 2 * m->cap : 64;
-                m->mark = xreallocarray(m->mark, m->cap, sizeof *m->mark);
-            }
-            m->mark[m->count].start = strtoull(number, &end, 10);
-            m->mark[m->count++].file = xstrndup(text, (size_t)(at - text));
-            number = end + 1;
-            if (end == at + 1)
-                break;
-        }
-        text += part + (text[part] == ';');
+        at = (char *)(uintptr_t)colon;
+        do
+            mark_add(m, text, (size_t)(colon - text), strtoull(at + 1, &at, 10));
+        while (*at == ',');
+        if (at != end)
+            return err_set(err, ERR_LOAD_STATE, "a mark of applied transactions is not whole");
+        text = end + (*end == ';');
     }
     return ERR_OK;
 }

@@ -9,7 +9,7 @@
 
 enum err_code spill_new(const char *folder, struct spill **out, struct err *err)
 {
-    const char *tmp = getenv("TMPDIR");
+    const char *tmp = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): nothing sets variables */
     const char *where = folder ? folder : tmp && *tmp ? tmp : "/tmp";
     char *path = xasprintf("%s/ferry-XXXXXX", where);
     const int fd = mkstemp(path);

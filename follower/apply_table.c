@@ -306,7 +306,7 @@ static enum err_code image_whole(const struct apply_table *t, const struct row *
                            "%s.%s: a row without column '%s': the source wrote it without "
                            "binlog_row_image=FULL",
                            t->db, t->name, t->columns[i].def->name);
-    for (unsigned i = 0; i < t->key_count; i++)
+    for (unsigned i = 0; t->key && i < t->key_count; i++)
         if (!row_change_has(has, (unsigned)t->key[i].source) || !row->cell[t->key[i].source])
             return err_set(err, ERR_BINLOG_UNSUPPORTED,
                            "%s.%s: a row without a value of column '%s' of key '%s'", t->db,

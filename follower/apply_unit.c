@@ -187,39 +187,69 @@ static bool worth_another_look(enum err_code rc)
            rc != ERR_IO && rc != ERR_NOMEM && rc != ERR_INTERNAL;
 }
 
-enum err_code unit_write(struct apply_worker *w, struct apply_unit *u, struct err *err)
+/* Too much for one transaction of the target, though not by our own limit. */
+static bool unit_too_large(const struct apply_worker *w, const struct apply_unit *u,
+                           const struct err *err)
+{
+    return u->spill && !w->cut &&
+           (err->server_errno == ER_TXN_TOO_LARGE || err->server_errno == ER_MEMORY_QUOTA);
+}
+
+/* Waits before a unit is tried again; ERR_INTERRUPTED. */
+static enum err_code unit_wait(struct apply_worker *w, struct backoff *backoff, struct err *err)
 {
     struct applier *a = w->a;
-    const uint64_t begun = clock_mono_us();
-    struct backoff backoff = {0};
-    bool careful = false;
-    enum err_code rc;
+
+    log_event(LOG_DEBUG, "follow.retry", F_STR("message", err->msg));
+    pthread_mutex_lock(&a->lock);
+    a->counts.retries++;
+    pthread_mutex_unlock(&a->lock);
+    if (!backoff_wait(backoff, &a->stop))
+        return err_set(err, ERR_INTERRUPTED, "stopped");
+    return ERR_OK;
+}
+
+struct trying { /* of one unit */
+    uint64_t begun;
+    struct backoff backoff;
+    bool careful;
+};
+
+/* After a failure. ERR_OK: another try may help. */
+static enum err_code unit_failed(struct apply_worker *w, const struct apply_unit *u,
+                                 struct trying *t, struct err *err)
+{
+    const enum err_code rc = err->code;
+
+    worker_undo(w);
+    if (unit_too_large(w, u, err)) {
+        log_event(LOG_WARN, "follow.cut", F_STR("message", err->msg));
+        w->cut = true;
+        return ERR_OK;
+    }
+    if (worth_another_look(rc) && !t->careful) {
+        t->careful = true;
+        return ERR_OK;
+    }
+    if (rc == ERR_FOLLOW_FENCED)
+        return rc;
+    if (!err_info(rc)->retryable || clock_mono_us() - t->begun > w->a->config.retry_us)
+        return unit_wrap(w, u, err);
+    return unit_wait(w, &t->backoff, err);
+}
+
+enum err_code unit_write(struct apply_worker *w, struct apply_unit *u, struct err *err)
+{
+    struct trying t = {.begun = clock_mono_us()};
 
     w->cut = false;
     w->done = w->done_at = 0;
-    for (;;) {
-        rc = unit_once(w, u, careful, err);
-        if (!rc)
-            return ERR_OK;
-        worker_undo(w);
-        if (u->spill && !w->cut &&
-            (err->server_errno == ER_TXN_TOO_LARGE || err->server_errno == ER_MEMORY_QUOTA)) {
-            log_event(LOG_WARN, "follow.cut", F_STR("message", err->msg));
-            w->cut = true;
-        } else if (worth_another_look(rc) && !careful) {
-            careful = true;
-        } else if (!err_info(rc)->retryable || clock_mono_us() - begun > a->config.retry_us) {
-            return rc == ERR_FOLLOW_FENCED ? rc : unit_wrap(w, u, err);
-        } else {
-            log_event(LOG_DEBUG, "follow.retry", F_STR("message", err->msg));
-            pthread_mutex_lock(&a->lock);
-            a->counts.retries++;
-            pthread_mutex_unlock(&a->lock);
-            if (!backoff_wait(&backoff, &a->stop))
-                return err_set(err, ERR_INTERRUPTED, "stopped");
-        }
+    while (unit_once(w, u, t.careful, err)) {
+        if (unit_failed(w, u, &t, err))
+            return err->code;
         err_clear(err);
     }
+    return ERR_OK;
 }
 
 /* ---- the point ---- */

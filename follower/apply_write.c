@@ -212,7 +212,7 @@ void write_key_text(const struct merge_entry *e, struct strbuf *out)
     if (t->key)
         (void)apply_cells(e->key, t->key_count, cell, len);
     strbuf_addstr(out, t->key ? "(" : "(a table without a key");
-    for (unsigned i = 0; i < t->key_count; i++) {
+    for (unsigned i = 0; t->key && i < t->key_count; i++) {
         strbuf_addf(out, "%s%s=", i ? "," : "", t->key[i].def->name);
         if (t->forms && column_form(t->key[i].def) == CELL_BYTES)
             strbuf_add_hex_literal(out, cell[i], len[i] < KEY_TEXT_MAX ? len[i] : KEY_TEXT_MAX);
@@ -278,39 +278,38 @@ static bool entry_goes(const struct merge_entry *e, bool loose)
     return e->loose == loose && (loose ? !e->image : e->was);
 }
 
+/* One statement of entries from `e` on; the first of them that is not in it is returned. */
+static const struct merge_entry *erase_some(struct writer *w, const struct merge_entry *e,
+                                            const struct merge_entry *end, bool loose)
+{
+    const unsigned most = w->careful ? 1 : ERASE_ROWS;
+    struct strbuf *sql = writer_begin(w, loose ? WRITE_ANY : WRITE_ROWS, 0);
+    const size_t start = sql->len;
+    unsigned rows = 0;
+
+    w->sent[w->count - 1].entry = e;
+    w->sent[w->count - 1].erase = true;
+    strbuf_addstr(sql, e->table->erase);
+    for (; e < end && rows < most && (rows == 0 || sql->len - start < INSERT_BYTES); e++)
+        if (entry_goes(e, loose))
+            erase_add(w, e, rows++ == 0, sql);
+    if (w->sent[w->count - 1].entry->table->key_count == 1)
+        strbuf_addch(sql, ')');
+    w->sent[w->count - 1].rows = rows;
+    return e;
+}
+
 static enum err_code erase_keyed(struct writer *w, const struct merge_entry *from,
                                  const struct merge_entry *end, bool loose, struct err *err)
 {
-    const struct merge_entry *e = from;
     enum err_code rc = ERR_OK;
 
-    while (!rc && e < end) {
-        const unsigned most = w->careful ? 1 : ERASE_ROWS;
-        struct strbuf *sql = NULL;
-        unsigned rows = 0;
-        size_t start = 0;
-
-        for (; e < end && rows < most; e++) {
-            if (!entry_goes(e, loose))
-                continue;
-            if (!sql) {
-                sql = writer_begin(w, loose ? WRITE_ANY : WRITE_ROWS, 0);
-                start = sql->len;
-                w->sent[w->count - 1].entry = e;
-                w->sent[w->count - 1].erase = true;
-                strbuf_addstr(sql, e->table->erase);
-            }
-            erase_add(w, e, rows == 0, sql);
-            if (++rows > 1 && sql->len - start > INSERT_BYTES) {
-                e++;
-                break;
-            }
+    for (const struct merge_entry *e = from; !rc && e < end;) {
+        if (!entry_goes(e, loose)) {
+            e++;
+            continue;
         }
-        if (!sql)
-            break;
-        if (from->table->key_count == 1)
-            strbuf_addch(sql, ')');
-        w->sent[w->count - 1].rows = rows;
+        e = erase_some(w, e, end, loose);
         rc = flush_if_full(w, err);
     }
     return rc;

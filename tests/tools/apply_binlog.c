@@ -75,7 +75,7 @@ static bool option(struct program *p, const char *name, const char *value)
     return true;
 }
 
-static void options_read(struct program *p, char **argv)
+static bool options_read(struct program *p, char **argv)
 {
     p->source_url = *argv++;
     p->target_url = *argv++;
@@ -86,9 +86,10 @@ static void options_read(struct program *p, char **argv)
             continue;
         }
         if (!argv[1] || !option(p, argv[0], argv[1]))
-            exit(2);
+            return false;
         argv++;
     }
+    return true;
 }
 
 static enum err_code schemas_read(struct program *p, struct err *err)
@@ -253,9 +254,8 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     enum err_code rc;
 
-    if (argc < 3)
+    if (argc < 3 || !options_read(&p, argv + 1))
         return 2;
-    options_read(&p, argv + 1);
     rc = conn_library_init(&err);
     if (!rc)
         rc = server_url_parse(p.source_url, &p.source, &err);
