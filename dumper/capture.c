@@ -394,6 +394,17 @@ static void capture_failed(void *ctx)
 
 /* ---- beginning ---- */
 
+/* What the segments of earlier runs say. */
+static void capture_ddl_read(struct capture *c)
+{
+    const struct ledger *l = c->run->ledger;
+
+    for (size_t i = 0; i < l->segment_count; i++)
+        for (unsigned k = 0; k < l->segments[i].ddl_count; k += SEGMENT_DDL_TEXTS)
+            capture_ddl_put(c, l->segments[i].log_file, strtoull(l->segments[i].ddl[k], NULL, 10),
+                            l->segments[i].ddl[k + 1], l->segments[i].ddl[k + 2]);
+}
+
 /* Where reading begins and where keeping does: the same place, unless the last segment ends inside
  * of a transaction, which is read from its beginning then. */
 static enum err_code capture_place(struct capture *c, struct binlog_start *at, const char **gtid,
@@ -433,10 +444,7 @@ static enum err_code capture_place(struct capture *c, struct binlog_start *at, c
     c->number = l->segment_count + 1;
     c->done_file = xstrdup(at->file);
     c->done_offset = at->offset;
-    for (size_t i = 0; i < l->segment_count; i++)
-        for (unsigned k = 0; k < l->segments[i].ddl_count; k += SEGMENT_DDL_TEXTS)
-            capture_ddl_put(c, l->segments[i].log_file, strtoull(l->segments[i].ddl[k], NULL, 10),
-                            l->segments[i].ddl[k + 1], l->segments[i].ddl[k + 2]);
+    capture_ddl_read(c);
     return ERR_OK;
 }
 
