@@ -143,15 +143,9 @@ const struct opt dump_opts_table[] = {
     {.kind = OPT_END}};
 #undef FIELD
 
-static enum err_code config_check(const struct dump_opts *o, struct dump_config *config,
-                                  struct err *err)
+/* What the captured binlog goes together with. */
+static enum err_code binlog_check(const struct dump_opts *o, struct err *err)
 {
-    if (!o->output)
-        return err_set(err, ERR_USAGE, "no output: give --output FOLDER or s3://BUCKET/PREFIX");
-    if (o->no_data && o->no_schemas)
-        return err_set(err, ERR_USAGE, "--no-data and --no-schemas leave nothing to dump");
-    if (o->ddl_lock == DDL_LOCK_ALWAYS && o->consistency == CONSISTENCY_NONE)
-        return err_set(err, ERR_USAGE, "--consistency none takes no lock, not --ddl-lock always's");
     if (o->with_binlog && o->consistency == CONSISTENCY_NONE)
         return err_set(
             err, ERR_USAGE,
@@ -168,6 +162,20 @@ static enum err_code config_check(const struct dump_opts *o, struct dump_config 
             err, ERR_USAGE,
             "--with-binlog keeps the changes of all rows: not with --where, --columns or "
             "--rows-limit, which no replay fits to");
+    return ERR_OK;
+}
+
+static enum err_code config_check(const struct dump_opts *o, struct dump_config *config,
+                                  struct err *err)
+{
+    if (!o->output)
+        return err_set(err, ERR_USAGE, "no output: give --output FOLDER or s3://BUCKET/PREFIX");
+    if (o->no_data && o->no_schemas)
+        return err_set(err, ERR_USAGE, "--no-data and --no-schemas leave nothing to dump");
+    if (o->ddl_lock == DDL_LOCK_ALWAYS && o->consistency == CONSISTENCY_NONE)
+        return err_set(err, ERR_USAGE, "--consistency none takes no lock, not --ddl-lock always's");
+    if (binlog_check(o, err))
+        return err->code;
     if (o->restart && !o->yes)
         return err_set(err, ERR_USAGE, "--restart throws the dump in '%s' away: say --yes with it",
                        o->output);

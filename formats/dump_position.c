@@ -77,34 +77,49 @@ static void epoch_text(const struct epoch_record *e, struct strbuf *out)
     strbuf_addch(out, '\n');
 }
 
-static void position_text(const struct dump *d, struct strbuf *out)
+static void place_text(const struct dump *d, struct strbuf *out)
 {
     const struct epoch_record *first = d->epoch_count ? &d->epochs[0] : NULL;
+
+    if (!first) {
+        strbuf_addstr(out, "position: none yet (no snapshot was taken)\n");
+        return;
+    }
+    if (!first->log_file)
+        strbuf_addstr(out, "position: none (the source wrote no binlog)\n");
+    else if (one_position(d))
+        strbuf_addf(out, "position: %s:%" PRIu64 "%s%s\n", first->log_file, first->log_pos,
+                    gtid_of(first) ? ", GTID " : "", gtid_of(first) ? gtid_of(first) : "");
+    else
+        strbuf_addf(
+            out, "position: %u of them%s; changes are to be applied from the first one on\n",
+            d->epoch_count,
+            strcmp(first->consistency, "binlog") == 0 ? ", each chunk of a moment of its own" : "");
+}
+
+static void captured_text(const struct dump *d, struct strbuf *out)
+{
     struct segments_place from;
     struct segments_place to;
 
+    if (!segments_range(d, &from, &to))
+        return;
+    strbuf_addf(out, "captured binlog: %s:%" PRIu64 " to %s:%" PRIu64 "%s%s%s\n", from.log_file,
+                from.log_pos, to.log_file, to.log_pos, to.gtid && *to.gtid ? ", GTID " : "",
+                to.gtid ? to.gtid : "", d->complete ? "" : ", so far");
+}
+
+static void position_text(const struct dump *d, struct strbuf *out)
+{
     strbuf_addf(out, "dump %s of %s %s on %s%s%s\n", d->info.uuid,
                 d->info.vendor ? d->info.vendor : "a server",
                 d->info.source_version ? d->info.source_version : "",
                 d->info.source_host ? d->info.source_host : "an unknown host",
                 d->complete ? "" : ", not finished", is_partial(d) ? ", partial" : "");
-    if (first && first->log_file && one_position(d))
-        strbuf_addf(out, "position: %s:%" PRIu64 "%s%s\n", first->log_file, first->log_pos,
-                    gtid_of(first) ? ", GTID " : "", gtid_of(first) ? gtid_of(first) : "");
-    else if (first && first->log_file)
-        strbuf_addf(
-            out, "position: %u of them%s; changes are to be applied from the first one on\n",
-            d->epoch_count,
-            strcmp(first->consistency, "binlog") == 0 ? ", each chunk of a moment of its own" : "");
-    else
-        strbuf_addstr(out, first ? "position: none (the source wrote no binlog)\n"
-                                 : "position: none yet (no snapshot was taken)\n");
+    place_text(d, out);
     for (unsigned i = 0; i < d->epoch_count; i++)
         epoch_text(&d->epochs[i], out);
-    if (segments_range(d, &from, &to))
-        strbuf_addf(out, "captured binlog: %s:%" PRIu64 " to %s:%" PRIu64 "%s%s%s\n", from.log_file,
-                    from.log_pos, to.log_file, to.log_pos, to.gtid && *to.gtid ? ", GTID " : "",
-                    to.gtid ? to.gtid : "", d->complete ? "" : ", so far");
+    captured_text(d, out);
 }
 
 /* ---- JSON ---- */

@@ -290,6 +290,17 @@ static void node_text(const struct map_node *n, uint8_t seq[4], unsigned len, st
     }
 }
 
+/* And those of three and four bytes behind the first two. */
+static void node_text_behind(const struct map_node *third, uint8_t seq[4], struct strbuf *out)
+{
+    node_text(third, seq, 2, out);
+    for (unsigned c = 0; c < 256; c++) {
+        seq[2] = (uint8_t)c;
+        if (third->next[c])
+            node_text(third->next[c], seq, 3, out);
+    }
+}
+
 void charset_map_text(const struct charset_map *map, struct strbuf *out)
 {
     uint8_t seq[4] = {0};
@@ -305,16 +316,9 @@ void charset_map_text(const struct charset_map *map, struct strbuf *out)
         if (second)
             node_text(second, seq, 1, out);
         for (unsigned b = 0; second && b < 256; b++) {
-            const struct map_node *third = second->next[b];
-
             seq[1] = (uint8_t)b;
-            if (third)
-                node_text(third, seq, 2, out);
-            for (unsigned c = 0; third && c < 256; c++) {
-                seq[2] = (uint8_t)c;
-                if (third->next[c])
-                    node_text(third->next[c], seq, 3, out);
-            }
+            if (second->next[b])
+                node_text_behind(second->next[b], seq, out);
         }
     }
 }
