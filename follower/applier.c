@@ -24,7 +24,7 @@
 #define BATCH_ROWS 2000
 #define BATCH_BYTES ((size_t)1 << 20)
 #define BATCH_TRANSACTIONS 2000
-#define MEMORY_BYTES ((size_t)48 << 20)
+#define MEMORY_BYTES ((size_t)24 << 20)
 #define SPILL_BYTES ((size_t)8 << 20)
 #define SPILL_PIECE ((size_t)256 << 10)
 #define ATOMIC_BYTES_TIDB ((uint64_t)64 << 20)

@@ -38,7 +38,7 @@ struct applier_config { /* copied; what it points to is borrowed until applier_f
     size_t batch_rows;           /* changes in one transaction of the target, unless one transaction
                                     of the source has more; 0: 2,000 */
     size_t batch_bytes;          /* likewise, of values; 0: 1 MiB */
-    size_t memory_bytes;         /* of changes that wait or are being written; 0: 48 MiB */
+    size_t memory_bytes;         /* of changes that wait or are being written; 0: 24 MiB */
     size_t spill_bytes;          /* 0: 8 MiB */
     uint64_t atomic_bytes;       /* 0: 64 MiB on TiDB, 4 GiB elsewhere */
     const char *spill_folder;    /* NULL: TMPDIR, else /tmp */
