@@ -77,7 +77,7 @@ def test_segments_are_the_binlog(t):
 
 
 TABLES = {"t": True, "heap": False, "small": True}
-STEPS = [None, "dump.capture.record:20", None, "dump.capture.cut:20", "dump.capture.event:2000"]  # None: once rows are durable
+STEPS = [None, "dump.capture.record:6", None, "dump.capture.cut:6", "dump.capture.event:400"]  # None: once rows are durable
 
 
 class Writer(threading.Thread):
@@ -137,7 +137,7 @@ def killed_and_continued(t, kind):
     """Each run is killed with a writer going; the last one is not. Chunks of all epochs and the binlog make the source."""
     source, db = busy_source(t, kind)
     out = t.path(kind)
-    options = ["-f", db + ".*", "--chunk-size", "4KiB", "--rate", "128KiB", "-t", "2"]
+    options = ["-f", db + ".*", "--chunk-size", "4KiB", "--rate", "64KiB", "-t", "2"]
     writer = Writer(source, t.seed)
     writer.start()
     for step in STEPS:
