@@ -32,7 +32,8 @@ static enum err_code look(struct place_look *l, const char *schema, struct err *
 {
     bool followed = false, viewed = false, begun = false;
 
-    if (follow_job_find(l->conn, schema, NULL, NULL, &l->state, &l->job, err) ||
+    if (follow_job_find(l->conn, &(struct follow_which){.schema = schema}, &l->state, &l->job,
+                        err) ||
         follow_view_read(l->conn, &l->state, &viewed, &l->view, err))
         return err->code;
     if (viewed && (follow_origin_read(l->conn, &l->state, &followed, &l->origin, err) ||

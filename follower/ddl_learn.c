@@ -208,6 +208,22 @@ static void shape_release(struct shape *shape)
     free(shape->charsets);
 }
 
+/* The columns, each with its character set: its own, else `other`. */
+static struct shape shape_of(const struct ddl_text *d, const struct ddl_table *parsed,
+                             const char *other)
+{
+    struct shape shape = shape_new(parsed->item_count);
+
+    for (size_t i = 0; i < parsed->item_count; i++) {
+        const struct ddl_item *item = &parsed->items[i];
+        const char *charset = column_charset(d, item);
+
+        if (item->kind == ITEM_COLUMN)
+            shape_add(&shape, ddl_value(d, item->name), charset ? charset : other);
+    }
+    return shape;
+}
+
 static enum err_code learn_create(struct ddl_job *j, const struct ddl_step *s, struct err *err)
 {
     struct arena *arena = arena_new();
@@ -225,20 +241,10 @@ static enum err_code learn_create(struct ddl_job *j, const struct ddl_step *s, s
         table = table_charset(&d, &parsed);
     if (!rc && !table)
         rc = database_charset(j->run, s->db, &database, err);
-    shape = shape_new(parsed.item_count);
-    for (size_t i = 0; !rc && i < parsed.item_count; i++) {
-        const struct ddl_item *item = &parsed.items[i];
-        const char *charset = column_charset(&d, item);
-
-        if (item->kind == ITEM_COLUMN)
-            shape_add(&shape, ddl_value(&d, item->name),
-                      charset    ? charset
-                      : table    ? table
-                      : database ? database
-                                 : "");
-    }
-    if (!rc)
+    if (!rc) {
+        shape = shape_of(&d, &parsed, table ? table : database ? database : "");
         rc = definition_make(j, t, &shape, err);
+    }
     shape_release(&shape);
     free(database);
     arena_free(arena);

@@ -264,8 +264,8 @@ static enum err_code plan_alter_one(struct planner *p, const char *db, const cha
 
 static enum err_code plan_alter(struct planner *p, struct err *err)
 {
-    const char *db;
-    const char *name;
+    const char *db = NULL;
+    const char *name = NULL;
 
     (void)take(p, "IF EXISTS");
     if (take_name(p, &db, &name, err))

@@ -138,9 +138,12 @@ enum err_code step_sql(struct ddl_job *j, const struct ddl_step *s, struct strbu
 
 /* ---- looking ---- */
 
-/* Rows in a view of information_schema for the table, and for a part of it. */
-static enum err_code count_parts(const struct follow_run *run, const char *view, const char *column,
-                                 const struct ddl_step *s, bool other, bool *found, struct err *err)
+struct parts { /* rows of a view of information_schema, for the table or a part of it */
+    const char *view, *column; /* NULL: the table as a whole */
+    bool other;                /* the step's other table */
+};
+static enum err_code parts_found(const struct follow_run *run, const struct parts *parts,
+                                 const struct ddl_step *s, bool *found, struct err *err)
 {
     struct strbuf sql = {0};
     const char *to_db;
@@ -148,14 +151,15 @@ static enum err_code count_parts(const struct follow_run *run, const char *view,
     char *count = NULL;
     enum err_code rc;
 
-    route_table(run->route, other ? s->other_db : s->db, other ? s->other_name : s->name, &to_db,
-                &to_name);
-    strbuf_addf(&sql, "SELECT COUNT(*) FROM information_schema.%s WHERE table_schema=", view);
+    route_table(run->route, parts->other ? s->other_db : s->db,
+                parts->other ? s->other_name : s->name, &to_db, &to_name);
+    strbuf_addf(&sql,
+                "SELECT COUNT(*) FROM information_schema.%s WHERE table_schema=", parts->view);
     strbuf_add_quotedz(&sql, to_db);
     strbuf_addstr(&sql, " AND table_name=");
     strbuf_add_quotedz(&sql, to_name);
-    if (column) {
-        strbuf_addf(&sql, " AND %s=", column);
+    if (parts->column) {
+        strbuf_addf(&sql, " AND %s=", parts->column);
         strbuf_add_quotedz(&sql, s->part);
     }
     rc = conn_value(run->conn, strbuf_str(&sql), &count, err);
@@ -179,21 +183,21 @@ enum err_code step_probe(const struct ddl_job *j, const struct ddl_step *s, bool
         *done = false;
         return ERR_OK;
     case ACT_RENAME:
-        rc = count_parts(run, "tables", NULL, s, true, &other, err);
+        rc = parts_found(run, &(struct parts){"tables", NULL, true}, s, &other, err);
         /* fall through */
     case ACT_DROP:
     case ACT_LIKE:
     case ACT_CREATE:
         if (!rc)
-            rc = count_parts(run, "tables", NULL, s, false, &found, err);
+            rc = parts_found(run, &(struct parts){"tables", NULL, false}, s, &found, err);
         break;
     case ACT_ADD_COLUMN:
     case ACT_DROP_COLUMN:
-        rc = count_parts(run, "columns", "column_name", s, false, &found, err);
+        rc = parts_found(run, &(struct parts){"columns", "column_name", false}, s, &found, err);
         break;
     case ACT_ADD_KEY:
     case ACT_DROP_KEY:
-        rc = count_parts(run, "statistics", "index_name", s, false, &found, err);
+        rc = parts_found(run, &(struct parts){"statistics", "index_name", false}, s, &found, err);
         break;
     }
     if (s->act == ACT_LIKE || s->act == ACT_CREATE || s->act == ACT_ADD_COLUMN ||

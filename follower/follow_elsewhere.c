@@ -52,8 +52,9 @@ enum err_code elsewhere_find(struct follow_run *run, struct follow_job *job, str
         rc = state_open(run->conn, &params, &run->state, &info, err);
     }
     if (!rc)
-        rc = follow_job_find(run->conn, config->meta_schema, name, route_text(route), &run->state,
-                             job, err);
+        rc = follow_job_find(run->conn,
+                             &(struct follow_which){config->meta_schema, name, route_text(route)},
+                             &run->state, job, err);
     route_free(route);
     source_identity_release(&id);
     return rc;

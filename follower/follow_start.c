@@ -355,9 +355,11 @@ enum err_code start_state(struct follow_run *run, struct err *err)
     if (!rc && config->loaded_elsewhere)
         rc = elsewhere_find(run, &job, err);
     else if (!rc)
-        rc =
-            follow_job_find(run->conn, config->meta_schema, run->dump ? run->dump->info.uuid : NULL,
-                            config->renames, &run->state, &job, err);
+        rc = follow_job_find(run->conn,
+                             &(struct follow_which){config->meta_schema,
+                                                    run->dump ? run->dump->info.uuid : NULL,
+                                                    config->renames},
+                             &run->state, &job, err);
     if (rc)
         return rc;
     run->flavour = *conn_flavour(run->conn);

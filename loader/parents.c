@@ -58,7 +58,7 @@ static enum err_code foreign_row(void *ctx, const struct row *row, struct err *e
         strcmp(last->name, k.name) != 0) {
         k.parent_db = foreign_text(list, row, 4);
         k.parent = foreign_text(list, row, 5);
-        if (list->count == list->cap) {
+        if (!list->keys || list->count == list->cap) {
             list->cap = list->cap ? list->cap * 2 : 16;
             list->keys = xreallocarray(list->keys, list->cap, sizeof *list->keys);
         }

@@ -214,15 +214,14 @@ enum err_code conn_rows(struct conn *c, const struct strbuf *sql, conn_row_fn *f
     bool more = false;
 
     rc = conn_query(c, sql->str, sql->len, true, &r, err);
-    if (rc)
-        return rc;
-    do {
+    more = r != NULL;
+    while (!rc && more) {
         struct row row;
 
         rc = result_next(r, &row, &more, err);
         if (!rc && more)
             rc = fn(ctx, &row, err);
-    } while (!rc && more);
+    }
     result_free(r);
     return rc;
 }

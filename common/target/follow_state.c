@@ -151,13 +151,12 @@ static enum err_code job_sums(struct conn *c, const struct state *s, struct foll
     return rc;
 }
 
-enum err_code follow_job_find(struct conn *c, const char *schema, const char *dump_uuid,
-                              const char *renames, struct state *s, struct follow_job *job,
-                              struct err *err)
+enum err_code follow_job_find(struct conn *c, const struct follow_which *which, struct state *s,
+                              struct follow_job *job, struct err *err)
 {
     struct job_reader r = {.job = job};
     struct strbuf sql = {0};
-    enum err_code rc = state_look(c, schema, s, err);
+    enum err_code rc = state_look(c, which->schema, s, err);
 
     if (rc)
         return rc;
@@ -165,13 +164,13 @@ enum err_code follow_job_find(struct conn *c, const char *schema, const char *du
     strbuf_addstr(&sql, "SELECT job,state,dump_uuid,renames,options FROM ");
     state_add_name(&sql, s, "job");
     strbuf_addstr(&sql, " WHERE purpose='load'");
-    if (dump_uuid) {
+    if (which->dump_uuid) {
         strbuf_addstr(&sql, " AND dump_uuid=");
-        strbuf_add_quotedz(&sql, dump_uuid);
+        strbuf_add_quotedz(&sql, which->dump_uuid);
     }
-    if (renames) {
+    if (which->renames) {
         strbuf_addstr(&sql, " AND renames_sha256=SHA2(");
-        strbuf_add_quotedz(&sql, renames);
+        strbuf_add_quotedz(&sql, which->renames);
         strbuf_addstr(&sql, ",256)");
     }
     strbuf_addstr(&sql, " ORDER BY job DESC LIMIT 1");

@@ -24,11 +24,14 @@ struct follow_job {
     uint64_t ignored, skipped; /* rows of the dump that are not in the target */
 };
 void follow_job_release(struct follow_job *j);
-/* The load of this dump (NULL: any) under these renames (route_text; NULL: any), the latest of
- * several; fills *s as state_find. ERR_LOAD_STATE: there is none. */
-MUST_CHECK enum err_code follow_job_find(struct conn *c, const char *schema, const char *dump_uuid,
-                                         const char *renames, struct state *s,
-                                         struct follow_job *job, struct err *err);
+struct follow_which {      /* of the loads that have a state */
+    const char *schema;    /* NULL: ferry_meta */
+    const char *dump_uuid; /* NULL: any */
+    const char *renames;   /* route_text; NULL: any */
+};
+/* The latest such load; fills *s as state_find. ERR_LOAD_STATE: there is none. */
+MUST_CHECK enum err_code follow_job_find(struct conn *c, const struct follow_which *which,
+                                         struct state *s, struct follow_job *job, struct err *err);
 
 struct follow_origin {      /* owned where it was read; follow_origin_release */
     char *vendor, *version; /* as in a dump's record */
