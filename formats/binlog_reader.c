@@ -565,6 +565,9 @@ static enum err_code reader_raw(struct binlog_reader *r, struct err *err)
         rc = binlog_format_read(e.data, r->raw.header.size, &r->format, err);
         if (rc)
             return rc;
+    } else if (!*r->format.server_version) {
+        return err_set(err, ERR_BINLOG_EVENT,
+                       "there is no format description before the first event");
     }
     if (e.type == EVENT_TRANSACTION_PAYLOAD) {
         rc = payload_begin(r->payload, e.data, e.len, err);

@@ -246,6 +246,8 @@ def judged(target, count, there, strategy):
 
 
 def settled(t, kind, count, there, kills, seconds, *more):
+    """Killed after up to `seconds`; batches are held for so long that at least half of the kills hit a load that is not done."""
+    pause = "%.2f" % (seconds * kills * 4 * 500 / count)  # of 4 threads with batches of 500
     out, fill = many(t, count, there)
     target = t.own_server(kind)
     for strategy in ("ignore", "replace"):
@@ -254,7 +256,7 @@ def settled(t, kind, count, there, kills, seconds, *more):
         killed = 0
         for _ in range(kills):
             killed += ferry.run_killed(t.random.uniform(seconds / 10, seconds), *load, program=ferry.fault_binary(),
-                                       env={"FERRY_FAULT_PAUSE": "load.after-load:0.05"}).status == -9
+                                       env={"FERRY_FAULT_PAUSE": "load.after-load:%s" % pause}).status == -9
             assert target.process.poll() is None, "the server died of it: nothing can be said"
         ferry.run(*load, timeout=3000).must()
         judged(target, count, there, strategy)
