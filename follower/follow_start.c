@@ -265,10 +265,17 @@ static enum err_code start_kind(struct follow_run *run, struct err *err)
 {
     const struct follow_origin *o = &run->origin;
 
-    if (run->source_conn)
+    if (run->source_conn) {
         run->source = *conn_flavour(run->source_conn);
-    else if (flavour_parse(o->version, o->vendor, &run->source, err))
+        if (*o->vendor && strcmp(o->vendor, vendor_name(run->source.vendor)) != 0)
+            return err_set(err, ERR_FOLLOW_SOURCE,
+                           "what the target holds is from %s (%s), and this source is %s (%s): its "
+                           "binlog is another's",
+                           o->vendor, o->version, vendor_name(run->source.vendor),
+                           run->source.text);
+    } else if (flavour_parse(o->version, o->vendor, &run->source, err)) {
         return err_wrap(err, "the dump does not say what its source was");
+    }
     if (run->source.vendor == VENDOR_TIDB)
         return err_set(err, ERR_SERVER_UNSUPPORTED, "TiDB writes no binlog that could be followed");
     run->kind = run->source.vendor == VENDOR_MARIADB ? GTID_MARIADB : GTID_MYSQL;

@@ -415,7 +415,9 @@ enum err_code state_look(struct conn *c, const char *schema, struct state *s, st
     if (state_init(&p, s, err) || state_layout(c, s, err) || state_exists(c, s, &exists, err))
         return err->code;
     if (!exists)
-        return err_set(err, ERR_LOAD_STATE, "there is no state of a load in `%s`", s->schema);
+        return err_set(err, ERR_LOAD_STATE,
+                       "there is no state of a load in `%s` on the target: load the dump first",
+                       s->schema);
     return ERR_OK;
 }
 
@@ -436,7 +438,9 @@ enum err_code state_find(struct conn *c, const char *schema, const char *dump_uu
     if (state_init(&p, s, err) || state_exists(c, s, &exists, err))
         return err->code;
     if (!exists)
-        return err_set(err, ERR_LOAD_STATE, "there is no state of a load in `%s`", s->schema);
+        return err_set(err, ERR_LOAD_STATE,
+                       "there is no state of a load in `%s` on the target: load the dump first",
+                       s->schema);
     strbuf_addstr(&sql, "SELECT MAX(job) FROM ");
     state_add_name(&sql, s, "job");
     strbuf_addstr(&sql, job ? " WHERE TRUE" : " WHERE purpose='load'");
