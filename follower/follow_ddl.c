@@ -277,6 +277,12 @@ static enum err_code ddl_do(struct follow_run *run, const struct binlog_item *it
     return rc;
 }
 
+static enum err_code ddl_alive(struct follow_run *run, void *ctx, struct err *err)
+{
+    (void)ctx;
+    return conn_execz(run->conn, "DO 1", err);
+}
+
 /* Everything before it is committed; its transaction begins anew behind it. */
 static enum err_code ddl_barrier(struct follow_run *run, const struct binlog_item *item,
                                  const char *db, struct err *err)
@@ -288,7 +294,8 @@ static enum err_code ddl_barrier(struct follow_run *run, const struct binlog_ite
 
     applier_rollback(run->applier);
     run->txn_open = false;
-    if (applier_drain(run->applier, err) || start_again(run, err) || ddl_do(run, item, db, err))
+    if (applier_drain(run->applier, err) || again_target(run, ddl_alive, NULL, err) ||
+        again_source(run, err) || ddl_do(run, item, db, err))
         return err->code;
     binlog_reader_forget(run->reader);
     run->txn_open = true;

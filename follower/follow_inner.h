@@ -3,6 +3,7 @@
 #define FERRY_FOLLOWER_FOLLOW_INNER_H
 
 #include "common/mysql/binlog_stream.h"
+#include "common/mysql/charset_map.h"
 #include "common/mysql/conn.h"
 #include "common/mysql/filter.h"
 #include "common/mysql/route.h"
@@ -123,6 +124,16 @@ MUST_CHECK enum err_code log_same(struct follow_run *run, const char *file, uint
                                   struct err *err);
 /* An error of the reader, said in the words of log_same where that is its cause. */
 void log_explain(struct follow_run *run, struct err *err);
+
+/* ---- follow_again.c ---- */
+typedef enum err_code again_fn(struct follow_run *run, void *ctx, struct err *err);
+/* Does what needs run->conn; after a retryable error again, over a new connection where it is lost,
+ * up to config->reconnect_us. */
+MUST_CHECK enum err_code again_target(struct follow_run *run, again_fn *fn, void *ctx,
+                                      struct err *err);
+/* Before run->source_conn, or the maps that ask it, are used after a while: it may be lost. Without
+ * a source nothing happens. */
+MUST_CHECK enum err_code again_source(struct follow_run *run, struct err *err);
 
 /* ---- follow_cascade.c ---- */
 /* ERR_FOLLOW_CASCADE names a followed table whose foreign keys change rows that the binlog does not

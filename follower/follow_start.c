@@ -509,13 +509,26 @@ static enum err_code log_look(struct follow_run *run, const char *file, uint32_t
     return ERR_OK;
 }
 
-enum err_code log_same(struct follow_run *run, const char *file, uint32_t created, struct err *err)
+struct log_file {
+    const char *name;
+    uint32_t created;
+};
+
+static enum err_code log_same_once(struct follow_run *run, void *ctx, struct err *err)
 {
+    const struct log_file *f = ctx;
     bool noted = false;
 
-    if (log_look(run, file, created, &noted, err))
+    if (log_look(run, f->name, f->created, &noted, err))
         return err->code;
-    return noted ? ERR_OK : follow_log_note(run->conn, &run->state, file, created, err);
+    return noted ? ERR_OK : follow_log_note(run->conn, &run->state, f->name, f->created, err);
+}
+
+enum err_code log_same(struct follow_run *run, const char *file, uint32_t created, struct err *err)
+{
+    struct log_file f = {file, created};
+
+    return again_target(run, log_same_once, &f, err);
 }
 
 /* A file that was reset may not have the place any more. */

@@ -168,9 +168,9 @@ enum err_code tables_read_target(struct follow_run *run, struct err *err)
 }
 
 /* What the source's triggers did is in the binlog: here they must not act again. TiDB has none. */
-static enum err_code trigger_check(const struct follow_run *run, const struct follow_table *t,
-                                   struct err *err)
+static enum err_code trigger_check(struct follow_run *run, void *ctx, struct err *err)
 {
+    const struct follow_table *t = ctx;
     struct strbuf sql = {0};
     char *name = NULL;
     enum err_code rc;
@@ -233,13 +233,7 @@ enum err_code tables_register(struct follow_run *run, struct follow_table *t, st
     if (!target)
         return err_set(err, ERR_FOLLOW_STATE, "the target has no table %s.%s", t->to_db,
                        t->to_name);
-    rc = trigger_check(run, t, err);
-    if (rc && err_info(rc)->retryable) { /* the connection was idle, and may be lost */
-        err_clear(err);
-        rc = start_again(run, err);
-        if (!rc)
-            rc = trigger_check(run, t, err);
-    }
+    rc = again_target(run, trigger_check, t, err);
     if (rc)
         return rc;
     map = xcalloc(target->column_count + 1U, sizeof *map);
@@ -286,7 +280,7 @@ enum err_code tables_definition(void *ctx, const char *db, const char *name,
                        "without them",
                        db, name);
     *def = t->definition ? &t->definition->model : NULL;
-    return ERR_OK;
+    return again_source(run, err); /* which the maps of its character sets are asked of */
 }
 
 void table_row(const struct follow_table *t, struct strbuf *definition, struct follow_row *row)

@@ -64,6 +64,11 @@ struct charset_maps *charset_maps_new(struct conn *c)
     return maps;
 }
 
+void charset_maps_ask(struct charset_maps *maps, struct conn *c)
+{
+    maps->conn = c;
+}
+
 static void node_free(struct map_node *n)
 {
     if (!n)

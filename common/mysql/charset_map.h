@@ -16,6 +16,8 @@ struct charset_maps;
 
 /* `c` is asked for maps as they are needed, and stays the caller's; NULL: only sets without map. */
 struct charset_maps *charset_maps_new(struct conn *c);
+/* From now on another connection is asked: the one before was lost. */
+void charset_maps_ask(struct charset_maps *maps, struct conn *c);
 void charset_maps_free(struct charset_maps *maps);
 /* The map of a character set ("cp1251"); valid as long as `maps`. ERR_BINLOG_UNSUPPORTED: it has
  * none and cannot be asked for; ERR_SQL: the server does not know the set. */
