@@ -1,6 +1,7 @@
 /* May the target's tables take the rows? Decided before anything is made. */
 #include "loader/load_inner.h"
 
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
 #include "common/schema/hold.h"
@@ -184,6 +185,40 @@ static enum err_code check_empty(struct load_run *run, const struct load_table *
         t->label);
 }
 
+static bool keyless(const struct load_table *t)
+{
+    const struct table *dumped = &t->dump->model;
+
+    return !table_best_key(t->target) || (dumped->column_count && !table_best_key(dumped));
+}
+
+/* Nothing stops a row without a key from coming twice: a second dump of the same rows would double
+ * them. Said before the first one is written; adding rows may be what is wanted. */
+static enum err_code check_appended(struct load_run *run, const struct load_table *t,
+                                    struct err *err)
+{
+    struct strbuf sql = {0};
+    char *found = NULL;
+    enum err_code rc;
+
+    if (t->known || t->clear != CLEAR_NONE || run->config->no_data || !keyless(t))
+        return ERR_OK;
+    strbuf_addstr(&sql, "SELECT 1 FROM ");
+    strbuf_add_table(&sql, t->db, t->name);
+    strbuf_addstr(&sql, " LIMIT 1");
+    rc = conn_value(run->conn, strbuf_str(&sql), &found, err);
+    strbuf_release(&sql);
+    if (rc)
+        return err_wrap(err, "%s", t->label);
+    if (found)
+        log_event(LOG_WARN, "load.append.keyless", F_STR("table", t->label),
+                  F_STR("message", "the table holds rows already, and without a primary or unique "
+                                   "key nothing tells whether the dump's are among them: they are "
+                                   "added (--if-table-exists stop or truncate does otherwise)"));
+    free(found);
+    return ERR_OK;
+}
+
 /* What --if-table-exists says of a table that is there. Once the load has begun with a table, it is
  * not touched any more: its rows may be there. */
 static enum err_code check_clear(const struct load_run *run, struct load_table *t, struct err *err)
@@ -244,7 +279,8 @@ static enum err_code check_existing(struct load_run *run, struct load_table *t, 
         t->create = true;
     if (t->dump->kind == TABLE_VIEW || t->dump->kind == TABLE_SEQUENCE)
         return ERR_OK;
-    if (check_engine(t, engines, err) || check_rows(run, t, err) || check_empty(run, t, err))
+    if (check_engine(t, engines, err) || check_rows(run, t, err) || check_empty(run, t, err) ||
+        check_appended(run, t, err))
         return err->code;
     return table_can_hold(t->target, &t->dump->model, err);
 }

@@ -149,6 +149,25 @@ def test_check(t):
 
 
 @quick
+def test_says_what_it_appends(t):
+    """Rows without a key are added to those that are there, which is said before; never of a table that is new, or emptied."""
+    source, target = t.server("mariadb"), t.server("tidb")
+    t.database(source, "ap", "CREATE TABLE bare (a int)", "CREATE TABLE keyed (id int PRIMARY KEY)", "INSERT INTO bare VALUES (1),(1)")
+    t.gone_after(target, "ap")
+    said = "load.append.keyless"
+    for name in ("one", "two"):
+        ferry.dump(source, t.path(name), "-f", "ap.*").must()
+    assert said not in ferry.load(target, t.path("one")).must().err
+    assert said not in ferry.load(target, t.path("one")).must().err
+    ferry.load(target, t.path("two"), "--dry-run").must(0, [said, "ap.bare"])
+    ferry.load(target, t.path("two"), "--if-table-exists", "stop").must(1, "FERRY-LOAD-TABLE-EXISTS")
+    assert "ap.keyed" not in ferry.load(target, t.path("two")).must(0, [said, "ap.bare"]).err
+    assert target.value("SELECT COUNT(*) FROM ap.bare") == 4
+    ferry.dump(source, t.path("three"), "-f", "ap.*").must()
+    assert said not in ferry.load(target, t.path("three"), "--if-table-exists", "truncate", "--yes").must().err
+    assert target.value("SELECT COUNT(*) FROM ap.bare") == 2
+
+
 def test_max_conflicts(t):
     out, there = small(t)
     for kind in TARGETS:
