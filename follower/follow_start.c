@@ -86,6 +86,17 @@ static enum err_code job_check(const struct follow_run *run, const struct follow
     return ERR_OK;
 }
 
+/* The latest one is taken, which may not be the one that is meant. */
+static void job_say(const struct follow_run *run, const struct follow_job *job)
+{
+    if (job->others > 0)
+        log_event(LOG_WARN, "follow.load",
+                  F_STR("message", "the target holds several loads: the latest is followed, and "
+                                   "the others are not (ferry status lists them)"),
+                  F_U64("job", run->state.job), F_STR("dump", job->dump_uuid),
+                  F_STR("renamed", job->renames), F_U64("others", job->others));
+}
+
 /* ---- what the dump says ---- */
 
 static enum err_code dump_check(const struct dump *d, struct err *err)
@@ -370,6 +381,7 @@ enum err_code start_state(struct follow_run *run, struct err *err)
     if (rc)
         return rc;
     run->flavour = *conn_flavour(run->conn);
+    job_say(run, &job);
     rc = start_lock(run, err);
     if (!rc)
         rc = job_check(run, &job, err);

@@ -109,7 +109,7 @@ void follow_job_release(struct follow_job *j)
 
 struct job_reader {
     struct follow_job *job;
-    uint64_t number;
+    uint64_t number, count;
 };
 
 static enum err_code job_row(void *ctx, const struct row *row, struct err *err)
@@ -125,6 +125,7 @@ static enum err_code job_row(void *ctx, const struct row *row, struct err *err)
     r->job->dump_uuid = cell_text(row, 2);
     r->job->renames = cell_text(row, 3);
     r->job->options = cell_text(row, 4);
+    r->job->others = r->count++;
     return ERR_OK;
 }
 
@@ -173,7 +174,7 @@ enum err_code follow_job_find(struct conn *c, const struct follow_which *which, 
         strbuf_add_quotedz(&sql, which->renames);
         strbuf_addstr(&sql, ",256)");
     }
-    strbuf_addstr(&sql, " ORDER BY job DESC LIMIT 1");
+    strbuf_addstr(&sql, " ORDER BY job"); /* the last one stays */
     rc = conn_rows(c, &sql, job_row, &r, err);
     strbuf_release(&sql);
     if (!rc && !r.number)

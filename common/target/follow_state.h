@@ -22,6 +22,7 @@ struct follow_job {
     enum job_state state;
     char *dump_uuid, *renames, *options;
     uint64_t ignored, skipped; /* rows of the dump that are not in the target */
+    uint64_t others;           /* earlier loads that answer to the same question */
 };
 void follow_job_release(struct follow_job *j);
 struct follow_which {      /* of the loads that have a state */

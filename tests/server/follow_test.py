@@ -226,7 +226,7 @@ def test_names_and_filters_of_the_load(t):
     source, target = t.server("mariadb"), t.server("tidb")
     t.database(source, "fo", "CREATE TABLE a (id int PRIMARY KEY, v int)", "CREATE TABLE b (id int PRIMARY KEY)", "CREATE TABLE c (id int PRIMARY KEY)",
                "CREATE SEQUENCE s", "INSERT INTO a VALUES (1,1)")
-    t.gone_after(target, "fo", "fo2", "fo3")
+    t.gone_after(target, "fo", "fo2", "fo3", "fo4")
     ferry.dump(source, t.path("d"), "-f", "fo.*", "-f", "!fo.c").must()
     ferry.load(target, t.path("d"), "-f", "fo.*", "-f", "!fo.b", "--rename", "fo.*=fo2.*", "--rename", "fo.a=fo3.aa").must()
     source.run("USE fo", "INSERT INTO a VALUES (2,2)", "INSERT INTO b VALUES (1)", "ALTER TABLE b ADD COLUMN x int", "INSERT INTO c VALUES (1)",
@@ -235,6 +235,10 @@ def test_names_and_filters_of_the_load(t):
     follow(source, target, "--input", t.path("d"), "--until", "caught-up").must()
     assert target.run("SELECT id, v, w FROM fo3.aa") == ((2, 3, 9),) and target.run("SELECT id FROM fo2.n") == ((5,),)
     assert [r[0] for r in target.run("SHOW FULL TABLES IN fo2") if r[1] == "BASE TABLE"] == ["n"]
+    assert "follow.load" not in follow(source, target, "--until", "caught-up").must().err
+    ferry.load(target, t.path("d"), "-f", "fo.a", "--rename", "fo.*=fo4.*").must()
+    follow(source, target, "--input", t.path("d"), "--until", "caught-up").must(0, ["follow.load", "fo4", "others=1"])
+    assert target.run("SELECT id, v, w FROM fo4.a") == ((2, 3, 9),)
 
 
 def contents(server, db):
