@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/mysql/conn.h"
+#include "common/mysql/same_server.h"
 #include "common/store/spool.h"
 
 #include <inttypes.h>
@@ -303,6 +304,22 @@ static enum err_code copy_server(const struct copy_opts *o, const char *role,
     return server_opts_resolve(&opts, role, url, err);
 }
 
+/* A source that cannot be reached is not the target, which then cannot be, either. */
+static bool copy_same_server(const struct copy *c)
+{
+    struct conn *source = NULL, *target = NULL;
+    struct err ignored = ERR_INIT;
+    bool same = false;
+
+    if (conn_open(c->source, CONN_SOURCE, "copy", &source, &ignored) ||
+        conn_open(c->target, CONN_TARGET, "copy", &target, &ignored) ||
+        server_same(source, target, &same, &ignored))
+        log_event(LOG_DEBUG, "copy.same-server", F_STR("message", ignored.msg));
+    conn_close(source);
+    conn_close(target);
+    return same;
+}
+
 /* ---- running it ---- */
 
 /* On a terminal there is one live line: the load's, since that is what is done. */
@@ -355,6 +372,7 @@ static enum err_code copy_with(struct copy_line *l, struct command_context *ctx,
     if (rc)
         goto out;
     load_opts_session(l->load, &target);
+    c.load.target_is_source = copy_same_server(&c);
     rc = copy_run(&c, &l->general, ctx->cancel, err);
     rc = copy_print(l, &c, rc, err);
     if (!rc && c.dump_report.left_out + c.load_report.left_out + c.load_report.skipped +

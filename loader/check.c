@@ -257,12 +257,25 @@ static enum err_code check_clear(const struct load_run *run, struct load_table *
     return ERR_OK;
 }
 
+/* A table of the source must neither be emptied, nor get its own rows once more. */
+static enum err_code check_itself(const struct load_run *run, const struct load_table *t,
+                                  struct err *err)
+{
+    if (!run->config->target_is_source || strcmp(t->db, t->dump->db) != 0 ||
+        strcmp(t->name, t->dump->name) != 0)
+        return ERR_OK;
+    return err_set(err, ERR_USAGE,
+                   "source and target are the same server: %s would be loaded into itself (name "
+                   "the other server, or other tables with --rename)",
+                   t->label);
+}
+
 static enum err_code check_existing(struct load_run *run, struct load_table *t, const char *engines,
                                     struct err *err)
 {
     bool ours = t->create || (t->known && t->origin != TABLE_FOUND) || run->config->dry_run;
 
-    if (check_clear(run, t, err))
+    if (check_itself(run, t, err) || check_clear(run, t, err))
         return err->code;
     if (t->clear == CLEAR_DROP)
         return ERR_OK;

@@ -80,7 +80,8 @@ struct load_config { /* const once load_run has it; strings are borrowed */
     load_replay_fn *replay; /* called before foreign keys are looked at and triggers made, if the
                                dump's rows are of several moments or it holds the binlog */
     void *replay_ctx;
-    bool replay_source;       /* `replay` can reach the source */
+    bool target_is_source; /* the target is the server that was dumped: no table comes to itself */
+    bool replay_source;    /* `replay` can reach the source */
     load_confirm_fn *confirm; /* NULL: yes */
     void *confirm_ctx;
     struct spool *spool; /* the input is this one's store, written meanwhile: a file is removed when

@@ -207,6 +207,18 @@ def test_what_a_spool_is_not_for(t):
     ferry.run("copy", "--source", source.url, "--target", target.url).must(2, "--spool")
 
 
+def test_not_into_itself(t):
+    """The source said as the target, too: no table is emptied, nor gets its rows twice; under other names it may."""
+    server = t.server("mariadb")
+    t.database(server, "cself", "CREATE TABLE bare (a int)", "INSERT INTO bare VALUES (1),(1)")
+    t.gone_after(server, "cself2")
+    for more in ([], ["--if-table-exists", "drop", "--yes"]):
+        ferry.run(*copy_args(server, server, "cself", t.path("spool%d" % len(more)), *more)).must(2, ["same server", "cself.bare"])
+        assert server.value("SELECT COUNT(*) FROM cself.bare") == 2
+    ferry.run(*copy_args(server, server, "cself", t.path("spool"), "--rename", "cself.*=cself2.*")).must()
+    assert server.value("SELECT COUNT(*) FROM cself2.bare") == 2
+
+
 def test_no_room(t):
     """A row that no spool of this size can hold is refused at once, by name; so is a spool without room for one file."""
     source = t.server("mariadb")
