@@ -75,9 +75,23 @@ def test_killed_at_random(t):
 
 
 @soak
-def test_killed_at_random_long(t):
-    for kind, target_kind in (("mysql", "mariadb"), ("mariadb", "mysql"), ("mysql", "tidb"), ("mariadb", "tidb")):
-        killed_at_random(t, kind, target_kind, 50)
+def test_killed_at_random_long_mysql_mariadb(t):
+    killed_at_random(t, "mysql", "mariadb", 50)
+
+
+@soak
+def test_killed_at_random_long_mariadb_mysql(t):
+    killed_at_random(t, "mariadb", "mysql", 50)
+
+
+@soak
+def test_killed_at_random_long_mysql_tidb(t):
+    killed_at_random(t, "mysql", "tidb", 50)
+
+
+@soak
+def test_killed_at_random_long_mariadb_tidb(t):
+    killed_at_random(t, "mariadb", "tidb", 50)
 
 
 class Persistent(threading.Thread):
