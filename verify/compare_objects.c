@@ -174,6 +174,11 @@ static enum err_code object_both(struct compare *run, const struct object *a,
                                          : object_say(run, b, "is another one on the target", err);
 }
 
+static const struct object *object_at(const struct objects *list, size_t at)
+{
+    return at < list->count ? &list->items[at] : NULL;
+}
+
 static enum err_code objects_merge(struct compare *run, const struct objects side[SIDES],
                                    uint64_t *unseen, struct err *err)
 {
@@ -185,16 +190,10 @@ static enum err_code objects_merge(struct compare *run, const struct objects sid
 
     while (!rc && (at[SOURCE_SIDE] < side[SOURCE_SIDE].count ||
                    at[TARGET_SIDE] < side[TARGET_SIDE].count)) {
-        const struct object *a = &side[SOURCE_SIDE].items[at[SOURCE_SIDE]];
-        const struct object *b = &side[TARGET_SIDE].items[at[TARGET_SIDE]];
-        int order;
+        const struct object *a = object_at(&side[SOURCE_SIDE], at[SOURCE_SIDE]);
+        const struct object *b = object_at(&side[TARGET_SIDE], at[TARGET_SIDE]);
+        const int order = !a ? 1 : !b ? -1 : object_order(a, b);
 
-        if (at[SOURCE_SIDE] == side[SOURCE_SIDE].count)
-            order = 1;
-        else if (at[TARGET_SIDE] == side[TARGET_SIDE].count)
-            order = -1;
-        else
-            order = object_order(a, b);
         at[SOURCE_SIDE] += order <= 0;
         at[TARGET_SIDE] += order >= 0;
         if (order == 0)
