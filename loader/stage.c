@@ -268,20 +268,7 @@ enum err_code stage_ready(struct worker *w, struct err *err)
 
 enum err_code stage_query(struct worker *w, stage_row_fn *fn, void *ctx, struct err *err)
 {
-    struct result *r = NULL;
-    bool more = true;
-    enum err_code rc;
-
-    rc = conn_query(w->conn, w->sql.str, w->sql.len, true, &r, err);
-    while (!rc && more) {
-        struct row row;
-
-        rc = result_next(r, &row, &more, err);
-        if (!rc && more)
-            rc = fn(ctx, &row, err);
-    }
-    result_free(r);
-    return rc;
+    return conn_rows(w->conn, &w->sql, fn, ctx, err);
 }
 
 /* "ferry_stage s JOIN t ON ..." in the order that reads the staged rows and looks each up by the

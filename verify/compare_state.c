@@ -3,6 +3,7 @@
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "formats/dump_read.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -184,16 +185,6 @@ static bool bound_read(const json_t *list, unsigned parts, struct bound *b)
 
 /* ---- what the file says ---- */
 
-static bool bound_same(const struct bound *a, const struct bound *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (unsigned i = 0; i < a->count; i++)
-        if (a->len[i] != b->len[i] || memcmp(a->cell[i], b->cell[i], a->len[i]) != 0)
-            return false;
-    return true;
-}
-
 static void chunk_line_free(struct chunk_line *c)
 {
     bound_release(&c->lo);
@@ -216,7 +207,7 @@ static bool chunk_again(struct compare *run, struct pair *p, const struct chunk_
     for (struct again **at = &p->again; *at; at = &(*at)->next) {
         struct again *again = *at;
 
-        if (!bound_same(&again->lo, &c->lo) || !bound_same(&again->hi, &c->hi))
+        if (!dump_bound_equal(&again->lo, &c->lo) || !dump_bound_equal(&again->hi, &c->hi))
             continue;
         if (c->equal) {
             *at = again->next;
@@ -230,7 +221,7 @@ static bool chunk_again(struct compare *run, struct pair *p, const struct chunk_
 
 static bool chunk_joins(const struct pair *p, const struct chunk_line *c)
 {
-    return !p->given_out && bound_same(&p->lo, &c->lo);
+    return !p->given_out && dump_bound_equal(&p->lo, &c->lo);
 }
 
 static void chunk_join(struct compare *run, struct pair *p, const struct chunk_line *c)

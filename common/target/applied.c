@@ -13,9 +13,7 @@
 #define ER_NO_SUCH_TABLE 1146
 
 /* clang-format off */
-static const struct {
-    const char *name, *columns;
-} applied_tables[] = {
+static const struct state_made applied_tables[] = {
     {"applied_to",
      "job BIGINT UNSIGNED NOT NULL,"
      "file VARCHAR(512) NOT NULL,"
@@ -59,19 +57,7 @@ void applied_point_release(struct applied_point *p)
 
 enum err_code applied_create(struct conn *c, const struct state *s, struct err *err)
 {
-    struct strbuf sql = {0};
-    enum err_code rc = ERR_OK;
-
-    for (size_t i = 0; !rc && i < APPLIED_TABLES; i++) {
-        strbuf_reset(&sql);
-        strbuf_addstr(&sql, "CREATE TABLE IF NOT EXISTS ");
-        state_add_name(&sql, s, applied_tables[i].name);
-        strbuf_addf(&sql, " (%s) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-                    applied_tables[i].columns);
-        rc = conn_exec(c, sql.str, sql.len, NULL, err);
-    }
-    strbuf_release(&sql);
-    return rc;
+    return state_make_tables(c, s, applied_tables, APPLIED_TABLES, err);
 }
 
 /* ---- the point ---- */

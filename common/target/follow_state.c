@@ -13,9 +13,7 @@
 #define ROWS_A_STATEMENT 200
 
 /* clang-format off */
-static const struct {
-    const char *name, *columns;
-} follow_tables[] = {
+static const struct state_made follow_tables[] = {
     {FOLLOW_LOG_TABLE, FOLLOW_LOG_COLUMNS},
     {"follow",
      "job BIGINT UNSIGNED NOT NULL,"
@@ -191,19 +189,7 @@ enum err_code follow_job_find(struct conn *c, const struct follow_which *which, 
 
 enum err_code follow_state_create(struct conn *c, const struct state *s, struct err *err)
 {
-    struct strbuf sql = {0};
-    enum err_code rc = ERR_OK;
-
-    for (size_t i = 0; !rc && i < FOLLOW_TABLES; i++) {
-        strbuf_reset(&sql);
-        strbuf_addstr(&sql, "CREATE TABLE IF NOT EXISTS ");
-        state_add_name(&sql, s, follow_tables[i].name);
-        strbuf_addf(&sql, " (%s) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-                    follow_tables[i].columns);
-        rc = conn_exec(c, sql.str, sql.len, NULL, err);
-    }
-    strbuf_release(&sql);
-    return rc;
+    return state_make_tables(c, s, follow_tables, FOLLOW_TABLES, err);
 }
 
 void follow_origin_release(struct follow_origin *o)

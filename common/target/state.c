@@ -21,9 +21,7 @@ static const char *const origin_words[] = {"found",    "creating", "created",
                                            "emptying", "emptied",  "dropping"};
 
 /* clang-format off */
-static const struct {
-    const char *name, *columns;
-} state_tables[] = {
+static const struct state_made state_tables[] = {
     {"job",
      "job BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,"
      "format INT NOT NULL,"
@@ -135,6 +133,24 @@ void state_add_name(struct strbuf *sb, const struct state *s, const char *table)
     strbuf_add_table(sb, s->schema, table);
 }
 
+enum err_code state_make_tables(struct conn *c, const struct state *s,
+                                const struct state_made *tables, size_t count, struct err *err)
+{
+    struct strbuf sql = {0};
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        strbuf_reset(&sql);
+        strbuf_addstr(&sql, "CREATE TABLE IF NOT EXISTS ");
+        state_add_name(&sql, s, tables[i].name);
+        strbuf_addf(&sql, " (%s) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+                    tables[i].columns);
+        rc = conn_exec(c, sql.str, sql.len, NULL, err);
+    }
+    strbuf_release(&sql);
+    return rc;
+}
+
 enum err_code state_cell_u64(const struct row *row, unsigned i, uint64_t *out, struct err *err)
 {
     char digits[24]; /* 20 digits of 2^64 - 1 and a NUL */
@@ -243,16 +259,8 @@ static enum err_code state_create(struct conn *c, const struct state *s, struct 
     strbuf_addstr(&sql, "CREATE DATABASE IF NOT EXISTS ");
     strbuf_add_ident(&sql, s->schema);
     rc = conn_exec(c, sql.str, sql.len, NULL, err);
-    for (size_t i = 0; !rc && i < STATE_TABLES; i++) {
-        strbuf_reset(&sql);
-        strbuf_addstr(&sql, "CREATE TABLE IF NOT EXISTS ");
-        state_add_name(&sql, s, state_tables[i].name);
-        strbuf_addf(&sql, " (%s) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-                    state_tables[i].columns);
-        rc = conn_exec(c, sql.str, sql.len, NULL, err);
-    }
     strbuf_release(&sql);
-    return rc;
+    return rc ? rc : state_make_tables(c, s, state_tables, STATE_TABLES, err);
 }
 
 static const char *purpose_word(const struct state_params *p)

@@ -23,4 +23,12 @@ void state_cell_text(const struct row *row, unsigned i, char *out, size_t size);
 MUST_CHECK enum err_code state_cell_counts(const struct row *row, unsigned i,
                                            struct chunk_counts *out, struct err *err);
 
+/* Makes the tables that are missing. `columns`: what stands between the parentheses. */
+struct state_made {
+    const char *name, *columns;
+};
+MUST_CHECK enum err_code state_make_tables(struct conn *c, const struct state *s,
+                                           const struct state_made *tables, size_t count,
+                                           struct err *err);
+
 #endif
