@@ -11,13 +11,10 @@
 #include "follower/applier.h"
 
 #include "common/base/clock.h"
-#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "follower/apply_inner.h"
-#include "follower/place.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define THREADS 16
@@ -27,18 +24,12 @@
 #define MEMORY_BYTES ((size_t)24 << 20)
 #define SPILL_BYTES ((size_t)8 << 20)
 #define SPILL_PIECE ((size_t)256 << 10)
-#define ATOMIC_BYTES_TIDB ((uint64_t)64 << 20)
-#define ATOMIC_BYTES ((uint64_t)4 << 30)
 #define KEPT_BYTES ((size_t)2 << 20)
 #define RETRY_US UINT64_C(600000000)
 #define PACKET_BYTES ((size_t)512 << 10)
-#define TIDB_LOAD_JOINS 70600 /* before, LOAD DATA commits by itself */
-#define LINGER_US 10000       /* how long an open unit waits for more */
-#define RECORD_US 500000      /* between two records of the point */
-#define LOOK_US 100000        /* between two looks at a request to stop */
-#define UNITS_A_THREAD 4      /* that wait */
-#define TABLES_MAX (1 << 20)  /* definitions, those before a DDL too */
-#define GTIDS_A_UNIT 4096     /* transactions without changes are in units too */
+#define UNITS_A_THREAD 4     /* that wait */
+#define TABLES_MAX (1 << 20) /* definitions, those before a DDL too */
+#define GTIDS_A_UNIT 4096    /* transactions without changes are in units too */
 
 /* ---- waiting ---- */
 
@@ -52,7 +43,7 @@ static void cond_init(pthread_cond_t *cond)
     (void)pthread_condattr_destroy(&attr);
 }
 
-static void cond_wait_us(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t us)
+void apply_wait_us(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t us)
 {
     struct timespec until;
 
@@ -117,15 +108,6 @@ static void workers_free(struct applier *a)
     free(a->workers);
 }
 
-static void marks_release(struct apply_marks *m)
-{
-    for (size_t i = 0; i < m->count; i++)
-        free(m->mark[i].file);
-    free(m->mark);
-    gtid_set_free(m->gtids);
-    *m = (struct apply_marks){0};
-}
-
 void applier_free(struct applier *a)
 {
     struct err ignored = ERR_INIT;
@@ -148,7 +130,7 @@ void applier_free(struct applier *a)
     for (size_t i = 0; i < a->file_count; i++)
         free(a->files[i]);
     free(a->files);
-    marks_release(&a->marks);
+    apply_marks_release(&a->marks);
     apply_foreigns_release(&a->foreigns);
     free(a->part.file);
     free(a->point.gtids);
@@ -162,368 +144,6 @@ void applier_free(struct applier *a)
     (void)pthread_cond_destroy(&a->moved);
     (void)pthread_mutex_destroy(&a->lock);
     free(a);
-}
-
-/* The name once; it stays until the end. */
-static const char *file_name(struct applier *a, const char *file)
-{
-    for (size_t i = a->file_count; i > 0; i--)
-        if (strcmp(a->files[i - 1], file) == 0)
-            return a->files[i - 1];
-    a->files = xreallocarray(a->files, a->file_count + 1, sizeof *a->files);
-    a->files[a->file_count] = xstrdup(file);
-    return a->files[a->file_count++];
-}
-
-/* ---- workers ---- */
-
-struct job { /* what a worker is to do next: one of the two; none: to end */
-    struct apply_unit *unit;
-    bool record;
-    struct applied_point point;
-    uint64_t moves, from, below;
-};
-
-/* Under the lock. */
-static bool record_due(const struct applier *a, uint64_t now)
-{
-    return !a->recording && a->recorded != a->point_moves &&
-           (a->record_now || now - a->recorded_us >= RECORD_US);
-}
-
-static void record_take(struct applier *a, struct job *job)
-{
-    struct strbuf gtids = {0};
-
-    a->recording = true;
-    if (a->gtids)
-        gtid_set_text(a->gtids, &gtids);
-    job->record = true;
-    job->point = a->point;
-    job->point.gtids = strbuf_detach(&gtids);
-    job->moves = a->point_moves;
-    job->below = a->first;
-    job->from = a->pruned;
-    if ((a->old_marks > 0 || a->old_marks_unit >= a->first) && job->from < a->first_unit)
-        job->from = a->first_unit;
-}
-
-static void record_done(struct applier *a, struct job *job)
-{
-    pthread_mutex_lock(&a->lock);
-    a->recording = false;
-    a->recorded = job->moves;
-    a->recorded_us = clock_mono_us();
-    if (job->from == a->pruned)
-        a->pruned = job->below;
-    pthread_cond_broadcast(&a->moved);
-    pthread_cond_signal(&a->work);
-    pthread_mutex_unlock(&a->lock);
-}
-
-/* The open unit has been open for long enough, or nobody has anything to do. */
-static bool unit_lingered(const struct applier *a, uint64_t now)
-{
-    const struct apply_unit *u = a->unit_count > 0 ? a->units[a->unit_count - 1] : NULL;
-
-    return u && u->state == UNIT_OPEN && u->waits == 0 &&
-           (u->change_count == 0 || a->running == 0 || now - u->opened_us >= LINGER_US);
-}
-
-static uint64_t worker_patience(const struct applier *a)
-{
-    const struct apply_unit *u = a->unit_count > 0 ? a->units[a->unit_count - 1] : NULL;
-
-    return u && u->state == UNIT_OPEN && u->waits == 0 ? LINGER_US : LOOK_US;
-}
-
-static void worker_next(struct applier *a, struct job *job)
-{
-    *job = (struct job){0};
-    pthread_mutex_lock(&a->lock);
-    while (!cancel_asked(&a->stop) && !(a->config.cancel && cancel_asked(a->config.cancel))) {
-        const uint64_t now = clock_mono_us();
-
-        if (record_due(a, now)) {
-            record_take(a, job);
-            break;
-        }
-        job->unit = units_ready(a);
-        if (job->unit) {
-            job->unit->state = UNIT_RUNNING;
-            a->running++;
-            break;
-        }
-        if (unit_lingered(a, now))
-            units_close(a);
-        else
-            cond_wait_us(&a->work, &a->lock, worker_patience(a));
-    }
-    pthread_mutex_unlock(&a->lock);
-}
-
-static void applier_fail(struct applier *a, const struct err *err)
-{
-    pthread_mutex_lock(&a->lock);
-    if (!a->failed && !cancel_asked(&a->stop)) {
-        a->failed = true;
-        a->error = *err;
-    }
-    cancel_ask(&a->stop);
-    pthread_cond_broadcast(&a->work);
-    pthread_cond_broadcast(&a->moved);
-    pthread_mutex_unlock(&a->lock);
-}
-
-static enum err_code worker_unit(struct apply_worker *w, struct apply_unit *u, struct err *err)
-{
-    struct applier *a = w->a;
-    enum err_code rc;
-
-    fault_point("follow.unit");
-    rc = unit_write(w, u, err);
-    pthread_mutex_lock(&a->lock);
-    a->running--;
-    if (!rc) {
-        a->counts.written++;
-        a->counts.cut += u->spill && w->cut;
-        units_done(a, u);
-    }
-    pthread_mutex_unlock(&a->lock);
-    return rc;
-}
-
-static enum err_code worker_work(void *ctx, unsigned number, struct err *err)
-{
-    struct applier *a = ctx;
-    struct apply_worker *w = &a->workers[number];
-    enum err_code rc = ERR_OK;
-    struct job job;
-
-    conn_thread_init();
-    for (worker_next(a, &job); !rc && (job.unit || job.record); worker_next(a, &job)) {
-        if (job.unit) {
-            rc = worker_unit(w, job.unit, err);
-        } else {
-            rc = point_write(w, &job.point, job.from, job.below, err);
-            free(job.point.gtids);
-            if (!rc)
-                record_done(a, &job);
-        }
-        if (rc)
-            break;
-    }
-    apply_disconnect(w);
-    if (rc)
-        applier_fail(a, err);
-    conn_thread_end();
-    return ERR_OK; /* the applier keeps the error */
-}
-
-/* ---- the loop: start ---- */
-
-static int mark_order(const void *x, const void *y)
-{
-    const struct apply_mark *a = x;
-    const struct apply_mark *b = y;
-    const int order = strcmp(a->file, b->file);
-
-    return order ? order : a->start < b->start ? -1 : a->start > b->start;
-}
-
-static void mark_add(struct apply_marks *m, const char *file, size_t len, uint64_t start)
-{
-    if (m->count == m->cap) {
-        m->cap = m->cap ? 2 * m->cap : 64;
-        m->mark = xreallocarray(m->mark, m->cap, sizeof *m->mark);
-    }
-    m->mark[m->count++] = (struct apply_mark){xstrndup(file, len), start};
-}
-
-/* "bin.000001:4,1000;bin.000002:4" */
-static enum err_code marks_parse(struct apply_marks *m, const char *text, struct err *err)
-{
-    while (*text) {
-        const char *end = text + strcspn(text, ";");
-        const char *colon = end;
-        char *at;
-
-        while (colon > text && *colon != ':')
-            colon--;
-        if (colon == text)
-            return err_set(err, ERR_LOAD_STATE, "a mark of applied transactions is not whole");
-        at = (char *)(uintptr_t)colon;
-        do
-            mark_add(m, text, (size_t)(colon - text), strtoull(at + 1, &at, 10));
-        while (*at == ',');
-        if (at != end)
-            return err_set(err, ERR_LOAD_STATE, "a mark of applied transactions is not whole");
-        text = end + (*end == ';');
-    }
-    return ERR_OK;
-}
-
-static enum err_code mark_found(void *ctx, uint64_t unit, const char *starts, const char *gtids,
-                                struct err *err)
-{
-    struct applier *a = ctx;
-
-    if (unit >= a->first_unit)
-        a->first_unit = unit + 1;
-    if (marks_parse(&a->marks, starts, err))
-        return err->code;
-    if (!*gtids)
-        return ERR_OK;
-    if (!a->marks.gtids)
-        a->marks.gtids = gtid_set_new(GTID_MYSQL);
-    return gtid_set_parse(a->marks.gtids, gtids, err);
-}
-
-static bool marks_have(const struct apply_marks *m, const struct applier_txn *txn)
-{
-    const struct apply_mark key = {(char *)(uintptr_t)txn->file, txn->start};
-
-    if (txn->gtid && txn->gtid->kind == GTID_MYSQL && m->gtids)
-        return gtid_set_contains(m->gtids, txn->gtid);
-    return m->count > 0 && bsearch(&key, m->mark, m->count, sizeof key, mark_order) != NULL;
-}
-
-/* Marks are of several transactions, and go when all of these are before the point. */
-static bool mark_to_come(const struct applied_point *p, const struct apply_mark *m)
-{
-    const int order = *p->file ? log_file_order(m->file, p->file) : 1;
-
-    return order > 0 || (order == 0 && m->start >= p->offset);
-}
-
-/* What the target is, and how far the job is there. */
-static enum err_code target_look(struct applier *a, struct conn *c, struct err *err)
-{
-    char *packet = NULL, *format = NULL;
-    enum err_code rc;
-
-    a->tidb = conn_flavour(c)->vendor == VENDOR_TIDB;
-    a->load = flavour_at_least(conn_flavour(c), VENDOR_TIDB, TIDB_LOAD_JOINS);
-    if (!a->config.atomic_bytes)
-        a->config.atomic_bytes = a->tidb ? ATOMIC_BYTES_TIDB : ATOMIC_BYTES;
-    rc = conn_value(c, "SELECT @@max_allowed_packet", &packet, err);
-    if (!rc && !a->tidb)
-        rc = conn_value(c, "SELECT IF(@@log_bin,@@binlog_format,'')", &format, err);
-    if (!rc) {
-        const size_t most = packet ? (size_t)strtoull(packet, NULL, 10) : 0;
-
-        if (most / 2 < a->packet_bytes && most > 0)
-            a->packet_bytes = most / 2;
-        a->read_committed = !a->tidb && !(format && strcmp(format, "STATEMENT") == 0);
-    }
-    free(packet);
-    free(format);
-    return rc;
-}
-
-static enum err_code start_take(struct applier *a, struct conn *c, struct applied_fence *fences,
-                                struct err *err)
-{
-    const uint64_t begun = clock_mono_us();
-    struct backoff backoff = {0};
-    enum err_code rc;
-
-    for (;;) {
-        rc = applied_take(c, &a->state, fences, a->config.threads, err);
-        if (!rc || !err_info(rc)->retryable || !conn_usable(c) ||
-            clock_mono_us() - begun > a->config.retry_us)
-            return rc;
-        if (!backoff_wait(&backoff, a->config.cancel))
-            return err_set(err, ERR_INTERRUPTED, "stopped");
-        err_clear(err);
-    }
-}
-
-static enum err_code start_state(struct applier *a, struct conn *c,
-                                 const struct applier_position *from, struct err *err)
-{
-    struct applied_point p = {0};
-    bool found = false;
-    enum err_code rc;
-
-    if (from) {
-        p = (struct applied_point){
-            (char *)(uintptr_t)from->file, from->offset,    (char *)(uintptr_t)from->gtids,
-            (unsigned)from->kind,          from->timestamp, from->transactions};
-        rc = applied_first(c, &a->state, &p, err);
-        if (rc)
-            return rc;
-    }
-    rc = applied_read(c, &a->state, &found, &p, err);
-    if (rc)
-        return rc;
-    if (!found)
-        return err_set(err, ERR_LOAD_STATE, "nothing was ever applied for job %llu in `%s`",
-                       (unsigned long long)a->state.job, a->state.schema);
-    a->point = p;
-    a->point.file = (char *)(uintptr_t)file_name(a, p.file);
-    free(p.file);
-    if (p.gtid_kind != GTID_NONE) {
-        a->gtids = gtid_set_new((enum gtid_kind)p.gtid_kind);
-        rc = gtid_set_parse(a->gtids, p.gtids, err);
-    }
-    a->first_unit = 1;
-    if (!rc)
-        rc = applied_each(c, &a->state, mark_found, a, err);
-    if (!rc)
-        rc = applied_part_read(c, &a->state, &a->part, err);
-    if (a->marks.count > 0)
-        qsort(a->marks.mark, a->marks.count, sizeof *a->marks.mark, mark_order);
-    for (size_t i = 0; i < a->marks.count; i++)
-        a->old_marks += mark_to_come(&a->point, &a->marks.mark[i]);
-    return rc;
-}
-
-static enum err_code start_threads(struct applier *a, const struct applied_fence *fences,
-                                   struct err *err)
-{
-    a->first = a->first_unit;
-    a->recorded_us = clock_mono_us();
-    a->workers = xcalloc(a->config.threads, sizeof *a->workers);
-    for (unsigned i = 0; i < a->config.threads; i++) {
-        struct apply_worker *w = &a->workers[i];
-
-        w->a = a;
-        w->number = i;
-        w->fence = fences[i];
-        w->writer.packet_bytes = a->packet_bytes;
-        w->writer.sql.max = w->writer.rows.max = SIZE_MAX / 2;
-        w->writer.load = a->load;
-        w->block.max = SIZE_MAX / 2;
-    }
-    return pool_start(&a->pool, "apply", a->config.threads, worker_work, NULL, a, err);
-}
-
-enum err_code applier_start(struct applier *a, const struct applier_position *from,
-                            struct applier_position *at, struct err *err)
-{
-    struct applied_fence *fences = xcalloc(a->config.threads, sizeof *fences);
-    struct conn *c = NULL;
-    enum err_code rc = conn_open(a->config.target, CONN_TARGET, "follow", &c, err);
-
-    if (!rc)
-        rc = target_look(a, c, err);
-    if (!rc)
-        rc = apply_foreigns_read(c, &a->foreigns, err);
-    if (!rc)
-        rc = applied_create(c, &a->state, err);
-    if (!rc)
-        rc = start_take(a, c, fences, err);
-    fault_point("follow.taken");
-    if (!rc)
-        rc = start_state(a, c, from, err);
-    conn_close(c);
-    if (!rc)
-        rc = start_threads(a, fences, err);
-    free(fences);
-    if (!rc)
-        applier_position(a, at);
-    return rc;
 }
 
 void applier_position(struct applier *a, struct applier_position *at)
@@ -582,19 +202,19 @@ enum err_code applier_begin(struct applier *a, const struct applier_txn *txn, bo
     pthread_mutex_lock(&a->lock);
     rc = applier_sound(a, err);
     while (!rc && !room(a)) {
-        cond_wait_us(&a->moved, &a->lock, LOOK_US);
+        apply_wait_us(&a->moved, &a->lock, LOOK_US);
         rc = applier_sound(a, err);
     }
     pthread_mutex_unlock(&a->lock);
     if (rc)
         return rc;
     applier_rollback(a);
-    a->open = (struct apply_txn){.file = file_name(a, txn->file), .start = txn->start};
+    a->open = (struct apply_txn){.file = apply_file_name(a, txn->file), .start = txn->start};
     if (txn->gtid)
         a->open.gtid = *txn->gtid;
     a->open_timestamp = txn->timestamp;
     a->in_txn = true;
-    a->passed_over = *applied = marks_have(&a->marks, txn);
+    a->passed_over = *applied = apply_marks_have(&a->marks, txn);
     return ERR_OK;
 }
 
@@ -714,7 +334,7 @@ static enum err_code units_finish(struct applier *a, struct err *err)
     units_close(a);
     rc = applier_sound(a, err);
     while (!rc && a->unit_count > 0) {
-        cond_wait_us(&a->moved, &a->lock, LOOK_US);
+        apply_wait_us(&a->moved, &a->lock, LOOK_US);
         rc = applier_sound(a, err);
     }
     return rc;
@@ -745,7 +365,7 @@ enum err_code applier_commit(struct applier *a, const char *file, uint64_t end, 
         return err_set(err, ERR_INTERNAL, "a commit outside of a transaction");
     if (a->spill)
         rc = txn_spill(a, err);
-    file = file_name(a, file);
+    file = apply_file_name(a, file);
     pthread_mutex_lock(&a->lock);
     if (!rc)
         rc = applier_sound(a, err);
@@ -775,7 +395,7 @@ enum err_code applier_drain(struct applier *a, struct err *err)
     a->record_now = true;
     pthread_cond_broadcast(&a->work);
     while (!rc && a->recorded != a->point_moves) {
-        cond_wait_us(&a->moved, &a->lock, LOOK_US);
+        apply_wait_us(&a->moved, &a->lock, LOOK_US);
         rc = applier_sound(a, err);
     }
     a->record_now = false;

@@ -114,6 +114,21 @@ struct applier {
     struct applier_counts counts;
 };
 
+#define LOOK_US 100000 /* between two looks at a request to stop */
+
+/* ---- applier.c ---- */
+/* Under `lock`. */
+void apply_wait_us(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t us);
+
+/* ---- apply_start.c ---- */
+const char *apply_file_name(struct applier *a, const char *file); /* once; it stays until the end */
+/* Whether an earlier process has applied it. */
+bool apply_marks_have(const struct apply_marks *m, const struct applier_txn *txn);
+void apply_marks_release(struct apply_marks *m);
+
+/* ---- apply_work.c: the workers' pool_fn ---- */
+MUST_CHECK enum err_code apply_work(void *ctx, unsigned number, struct err *err);
+
 /* ---- apply_units.c: under the lock ---- */
 struct apply_unit *units_open(struct applier *a); /* the open one, a new one if need be */
 struct apply_unit *units_find(const struct applier *a, uint64_t number); /* NULL: done and gone */

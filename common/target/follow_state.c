@@ -70,18 +70,6 @@ static const struct state_made follow_tables[] = {
 /* clang-format on */
 #define FOLLOW_TABLES (sizeof follow_tables / sizeof follow_tables[0])
 
-static char *cell_dup(const struct row *row, unsigned i)
-{
-    return row->cell[i] ? xstrndup(row->cell[i], row->len[i]) : NULL;
-}
-
-static char *cell_text(const struct row *row, unsigned i)
-{
-    char *text = cell_dup(row, i);
-
-    return text ? text : xstrdup("");
-}
-
 static void add_nullable(struct strbuf *sql, const char *text)
 {
     if (text)
@@ -89,103 +77,6 @@ static void add_nullable(struct strbuf *sql, const char *text)
     else
         strbuf_addstr(sql, "NULL");
 }
-
-static void add_text(struct strbuf *sql, const char *text)
-{
-    strbuf_add_quotedz(sql, text ? text : "");
-}
-
-/* ---- the load ---- */
-
-void follow_job_release(struct follow_job *j)
-{
-    free(j->dump_uuid);
-    free(j->renames);
-    free(j->options);
-    *j = (struct follow_job){0};
-}
-
-struct job_reader {
-    struct follow_job *job;
-    uint64_t number, count;
-};
-
-static enum err_code job_row(void *ctx, const struct row *row, struct err *err)
-{
-    struct job_reader *r = ctx;
-
-    if (state_cell_u64(row, 0, &r->number, err))
-        return err->code;
-    if (!state_cell_job(row, 1, &r->job->state))
-        return err_set(err, ERR_LOAD_STATE, "the job's state on the target is not known");
-    follow_job_release(r->job);
-    (void)state_cell_job(row, 1, &r->job->state);
-    r->job->dump_uuid = cell_text(row, 2);
-    r->job->renames = cell_text(row, 3);
-    r->job->options = cell_text(row, 4);
-    r->job->others = r->count++;
-    return ERR_OK;
-}
-
-static enum err_code sums_row(void *ctx, const struct row *row, struct err *err)
-{
-    struct follow_job *j = ctx;
-
-    if (state_cell_u64(row, 0, &j->ignored, err))
-        return err->code;
-    return state_cell_u64(row, 1, &j->skipped, err);
-}
-
-static enum err_code job_sums(struct conn *c, const struct state *s, struct follow_job *j,
-                              struct err *err)
-{
-    struct strbuf sql = {0};
-    enum err_code rc;
-
-    strbuf_addstr(&sql, "SELECT COALESCE(SUM(ignored),0),COALESCE(SUM(skipped),0) FROM ");
-    state_add_name(&sql, s, "chunk");
-    strbuf_addf(&sql, " WHERE job=%" PRIu64, s->job);
-    rc = conn_rows(c, &sql, sums_row, j, err);
-    strbuf_release(&sql);
-    return rc;
-}
-
-enum err_code follow_job_find(struct conn *c, const struct follow_which *which, struct state *s,
-                              struct follow_job *job, struct err *err)
-{
-    struct job_reader r = {.job = job};
-    struct strbuf sql = {0};
-    enum err_code rc = state_look(c, which->schema, s, err);
-
-    if (rc)
-        return rc;
-    *job = (struct follow_job){0};
-    strbuf_addstr(&sql, "SELECT job,state,dump_uuid,renames,options FROM ");
-    state_add_name(&sql, s, "job");
-    strbuf_addstr(&sql, " WHERE purpose='load'");
-    if (which->dump_uuid) {
-        strbuf_addstr(&sql, " AND dump_uuid=");
-        strbuf_add_quotedz(&sql, which->dump_uuid);
-    }
-    if (which->renames) {
-        strbuf_addstr(&sql, " AND renames_sha256=SHA2(");
-        strbuf_add_quotedz(&sql, which->renames);
-        strbuf_addstr(&sql, ",256)");
-    }
-    strbuf_addstr(&sql, " ORDER BY job"); /* the last one stays */
-    rc = conn_rows(c, &sql, job_row, &r, err);
-    strbuf_release(&sql);
-    if (!rc && !r.number)
-        rc = err_set(err, ERR_LOAD_STATE, "no such load has left a state in `%s`", s->schema);
-    s->job = r.number;
-    if (!rc)
-        rc = job_sums(c, s, job, err);
-    if (rc)
-        follow_job_release(job);
-    return rc;
-}
-
-/* ---- what is followed ---- */
 
 enum err_code follow_state_create(struct conn *c, const struct state *s, struct err *err)
 {
@@ -223,14 +114,14 @@ static enum err_code origin_row(void *ctx, const struct row *row, struct err *er
                        ": another version of ferry wrote it",
                        format);
     follow_origin_release(o);
-    *o = (struct follow_origin){.vendor = cell_text(row, 1),
-                                .version = cell_text(row, 2),
-                                .uuid = cell_dup(row, 3),
-                                .host = cell_dup(row, 4),
-                                .filters = cell_text(row, 5),
-                                .file = cell_dup(row, 6),
+    *o = (struct follow_origin){.vendor = state_cell_str(row, 1),
+                                .version = state_cell_str(row, 2),
+                                .uuid = state_cell_dup(row, 3),
+                                .host = state_cell_dup(row, 4),
+                                .filters = state_cell_str(row, 5),
+                                .file = state_cell_dup(row, 6),
                                 .offset = offset,
-                                .gtids = cell_text(row, 8)};
+                                .gtids = state_cell_str(row, 8)};
     r->found = true;
     return ERR_OK;
 }
@@ -281,13 +172,13 @@ enum err_code follow_epoch_add(struct conn *c, const struct state *s, const stru
     strbuf_addstr(&sql, "REPLACE INTO ");
     state_add_name(&sql, s, "follow_epoch");
     strbuf_addf(&sql, " VALUES (%" PRIu64 ",%u,", s->job, e->epoch);
-    add_text(&sql, e->from_file);
+    state_add_text(&sql, e->from_file);
     strbuf_addf(&sql, ",%" PRIu64 ",", e->from_offset);
-    add_text(&sql, e->from_gtids);
+    state_add_text(&sql, e->from_gtids);
     strbuf_addch(&sql, ',');
-    add_text(&sql, e->to_file);
+    state_add_text(&sql, e->to_file);
     strbuf_addf(&sql, ",%" PRIu64 ",", e->to_offset);
-    add_text(&sql, e->to_gtids);
+    state_add_text(&sql, e->to_gtids);
     strbuf_addch(&sql, ')');
     rc = conn_exec(c, sql.str, sql.len, NULL, err);
     strbuf_release(&sql);
@@ -301,10 +192,10 @@ static void row_sql(const struct state *s, const struct follow_row *row, struct 
     strbuf_addf(sql, "(%" PRIu64, s->job);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         strbuf_addch(sql, ',');
-        add_text(sql, texts[i]);
+        state_add_text(sql, texts[i]);
     }
     strbuf_addf(sql, ",%u,%u,%d,", row->from, row->to, row->left_out ? 1 : 0);
-    add_text(sql, row->definition);
+    state_add_text(sql, row->definition);
     strbuf_addch(sql, ')');
 }
 
@@ -346,21 +237,21 @@ enum err_code follow_origin_add(struct conn *c, const struct state *s,
                 "stage,file,pos,gtids,source_time,transactions,changes,owner,created_at) VALUES "
                 "(%" PRIu64 ",%d,",
                 s->job, FOLLOW_FORMAT);
-    add_text(&sql, o->vendor);
+    state_add_text(&sql, o->vendor);
     strbuf_addch(&sql, ',');
-    add_text(&sql, o->version);
+    state_add_text(&sql, o->version);
     strbuf_addch(&sql, ',');
     add_nullable(&sql, o->uuid);
     strbuf_addch(&sql, ',');
     add_nullable(&sql, o->host);
     strbuf_addch(&sql, ',');
-    add_text(&sql, o->filters);
+    state_add_text(&sql, o->filters);
     strbuf_addch(&sql, ',');
     add_nullable(&sql, o->file);
     strbuf_addf(&sql, ",%" PRIu64 ",", o->offset);
-    add_text(&sql, o->gtids);
+    state_add_text(&sql, o->gtids);
     strbuf_addstr(&sql, ",'begun','',0,'',0,0,0,");
-    add_text(&sql, s->owner);
+    state_add_text(&sql, s->owner);
     strbuf_addstr(&sql, ",UTC_TIMESTAMP())");
     rc = conn_exec(c, sql.str, sql.len, NULL, err);
     strbuf_release(&sql);
@@ -375,7 +266,8 @@ struct epoch_reader {
 static enum err_code epoch_row(void *ctx, const struct row *row, struct err *err)
 {
     const struct epoch_reader *r = ctx;
-    char *texts[4] = {cell_text(row, 1), cell_text(row, 3), cell_text(row, 4), cell_text(row, 6)};
+    char *texts[4] = {state_cell_str(row, 1), state_cell_str(row, 3), state_cell_str(row, 4),
+                      state_cell_str(row, 6)};
     struct follow_epoch e = {
         .from_file = texts[0], .from_gtids = texts[1], .to_file = texts[2], .to_gtids = texts[3]};
     uint64_t epoch = 0;
@@ -416,8 +308,8 @@ struct table_reader {
 static enum err_code table_row(void *ctx, const struct row *row, struct err *err)
 {
     const struct table_reader *r = ctx;
-    char *texts[5] = {cell_text(row, 0), cell_text(row, 1), cell_text(row, 2), cell_text(row, 3),
-                      cell_text(row, 7)};
+    char *texts[5] = {state_cell_str(row, 0), state_cell_str(row, 1), state_cell_str(row, 2),
+                      state_cell_str(row, 3), state_cell_str(row, 7)};
     struct follow_row t = {.db = texts[0],
                            .name = texts[1],
                            .to_db = texts[2],
@@ -452,177 +344,4 @@ enum err_code follow_rows_read(struct conn *c, const struct state *s, follow_row
     rc = conn_rows(c, &sql, table_row, &r, err);
     strbuf_release(&sql);
     return rc;
-}
-
-enum err_code follow_beat(struct conn *c, const struct state *s, const struct follow_beat *b,
-                          struct err *err)
-{
-    struct strbuf sql = {0};
-    enum err_code rc;
-
-    strbuf_addstr(&sql, "UPDATE ");
-    state_add_name(&sql, s, "follow");
-    strbuf_addstr(&sql, " SET beat=UTC_TIMESTAMP(6),stage=");
-    add_text(&sql, b->stage);
-    strbuf_addstr(&sql, ",owner=");
-    add_text(&sql, s->owner);
-    strbuf_addstr(&sql, ",file=");
-    add_text(&sql, b->file);
-    strbuf_addf(&sql, ",pos=%" PRIu64 ",gtids=", b->offset);
-    add_text(&sql, b->gtids);
-    strbuf_addf(&sql,
-                ",source_time=%" PRIu32 ",transactions=%" PRIu64 ",changes=%" PRIu64
-                " WHERE job=%" PRIu64,
-                b->source_time, b->transactions, b->rows, s->job);
-    rc = conn_exec(c, sql.str, sql.len, NULL, err);
-    strbuf_release(&sql);
-    return rc;
-}
-
-void follow_view_release(struct follow_view *v)
-{
-    free(v->stage);
-    free(v->file);
-    free(v->gtids);
-    free(v->owner);
-    *v = (struct follow_view){0};
-}
-
-bool follow_view_at_rest(const struct follow_view *v)
-{
-    return strcmp(v->stage, FOLLOW_GOING) != 0 && strcmp(v->stage, FOLLOW_CLOSE) != 0 &&
-           strcmp(v->stage, FOLLOW_BROKEN) != 0 && strcmp(v->stage, "begun") != 0;
-}
-
-static enum err_code view_row(void *ctx, const struct row *row, struct err *err)
-{
-    struct follow_view *v = ctx;
-    uint64_t now = 0;
-
-    if (state_cell_u64(row, 2, &v->offset, err) || state_cell_u64(row, 4, &v->source_time, err) ||
-        state_cell_u64(row, 5, &v->transactions, err) || state_cell_u64(row, 6, &v->rows, err) ||
-        state_cell_u64(row, 8, &v->age_us, err) || state_cell_u64(row, 9, &now, err))
-        return err->code;
-    v->behind_s = v->source_time ? (int64_t)now - (int64_t)v->source_time : 0;
-    v->stage = cell_text(row, 0);
-    v->file = cell_text(row, 1);
-    v->gtids = cell_text(row, 3);
-    v->owner = cell_text(row, 7);
-    return ERR_OK;
-}
-
-enum err_code follow_view_read(struct conn *c, const struct state *s, bool *found,
-                               struct follow_view *v, struct err *err)
-{
-    struct strbuf sql = {0};
-    char *there = NULL;
-    enum err_code rc;
-
-    *v = (struct follow_view){0};
-    strbuf_addstr(&sql, "SELECT 1 FROM information_schema.tables WHERE table_name='follow' AND "
-                        "table_schema=");
-    strbuf_add_quotedz(&sql, s->schema);
-    rc = conn_value(c, strbuf_str(&sql), &there, err);
-    strbuf_reset(&sql);
-    strbuf_addstr(&sql, "SELECT stage,file,pos,gtids,source_time,transactions,changes,owner,"
-                        "COALESCE(TIMESTAMPDIFF(MICROSECOND,beat,UTC_TIMESTAMP(6)),0),"
-                        "UNIX_TIMESTAMP() FROM ");
-    state_add_name(&sql, s, "follow");
-    strbuf_addf(&sql, " WHERE job=%" PRIu64, s->job);
-    if (!rc && there)
-        rc = conn_rows(c, &sql, view_row, v, err);
-    strbuf_release(&sql);
-    free(there);
-    if (!rc)
-        *found = v->stage != NULL;
-    return rc;
-}
-
-/* ---- DDL ---- */
-
-void follow_ddl_release(struct follow_ddl *d)
-{
-    free(d->file);
-    *d = (struct follow_ddl){0};
-}
-
-static enum err_code ddl_row(void *ctx, const struct row *row, struct err *err)
-{
-    struct follow_ddl *d = ctx;
-    uint64_t step = 0, begun = 0, done = 0;
-
-    if (state_cell_u64(row, 1, &d->offset, err) || state_cell_u64(row, 2, &step, err) ||
-        state_cell_u64(row, 3, &begun, err) || state_cell_u64(row, 4, &done, err))
-        return err->code;
-    free(d->file);
-    d->file = cell_text(row, 0);
-    d->steps_done = (unsigned)step;
-    d->begun = begun != 0;
-    d->done = done != 0;
-    return ERR_OK;
-}
-
-enum err_code follow_ddl_read(struct conn *c, const struct state *s, struct follow_ddl *d,
-                              struct err *err)
-{
-    struct strbuf sql = {0};
-    enum err_code rc;
-
-    *d = (struct follow_ddl){0};
-    strbuf_addstr(&sql, "SELECT file,pos,step,begun,done FROM ");
-    state_add_name(&sql, s, "follow_ddl");
-    strbuf_addf(&sql, " WHERE job=%" PRIu64, s->job);
-    rc = conn_rows(c, &sql, ddl_row, d, err);
-    strbuf_release(&sql);
-    if (rc)
-        follow_ddl_release(d);
-    return rc;
-}
-
-enum err_code follow_ddl_note(struct conn *c, const struct state *s, const struct follow_ddl *d,
-                              struct err *err)
-{
-    struct strbuf sql = {0};
-    enum err_code rc;
-
-    strbuf_addstr(&sql, "REPLACE INTO ");
-    state_add_name(&sql, s, "follow_ddl");
-    strbuf_addf(&sql, " (job,file,pos,step,begun,done) VALUES (%" PRIu64 ",", s->job);
-    add_text(&sql, d->file);
-    strbuf_addf(&sql, ",%" PRIu64 ",%u,%d,%d)", d->offset, d->steps_done, d->begun ? 1 : 0,
-                d->done ? 1 : 0);
-    rc = conn_exec(c, sql.str, sql.len, NULL, err);
-    strbuf_release(&sql);
-    return rc;
-}
-
-static enum err_code row_remove(struct conn *c, const struct state *s, const struct follow_row *row,
-                                struct err *err)
-{
-    struct strbuf sql = {0};
-    enum err_code rc;
-
-    strbuf_addstr(&sql, "DELETE FROM ");
-    state_add_name(&sql, s, "follow_table");
-    strbuf_addf(&sql, " WHERE job=%" PRIu64 " AND db=", s->job);
-    add_text(&sql, row->db);
-    strbuf_addstr(&sql, " AND name=");
-    add_text(&sql, row->name);
-    rc = conn_exec(c, sql.str, sql.len, NULL, err);
-    strbuf_release(&sql);
-    return rc;
-}
-
-enum err_code follow_ddl_done(struct conn *c, const struct state *s, const struct follow_ddl *d,
-                              const struct follow_changes *changes, struct err *err)
-{
-    enum err_code rc = conn_execz(c, "BEGIN", err);
-
-    for (size_t i = 0; !rc && i < changes->gone_count; i++)
-        rc = row_remove(c, s, &changes->gone[i], err);
-    if (!rc)
-        rc = follow_rows_add(c, s, changes->changed, changes->changed_count, err);
-    if (!rc)
-        rc = follow_ddl_note(c, s, d, err);
-    return rc ? rc : conn_execz(c, "COMMIT", err);
 }

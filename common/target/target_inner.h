@@ -14,6 +14,11 @@ MUST_CHECK enum err_code state_cell_u64(const struct row *row, unsigned i, uint6
 bool state_cell_job(const struct row *row, unsigned i, enum job_state *out);
 /* The cell's text, cut to `size` - 1 bytes; "" for NULL. */
 void state_cell_text(const struct row *row, unsigned i, char *out, size_t size);
+/* The cell's text on the heap; NULL for NULL, or "". */
+char *state_cell_dup(const struct row *row, unsigned i);
+char *state_cell_str(const struct row *row, unsigned i);
+/* Appends the text as a literal; '' for NULL. */
+void state_add_text(struct strbuf *sql, const char *text);
 /* Whether the loader `l` (of the table of that name) lives, by the target's clock; NULL without a
  * row. */
 #define LOADER_LIVES                                                                               \
