@@ -1,4 +1,5 @@
 /* ferry follow: options -> follow_config -> follow_run -> where the target is now. */
+#include "cli/cutover_print.h"
 #include "cli/opt_common.h"
 #include "cli/replay.h"
 
@@ -16,11 +17,14 @@ struct follow_opts {
     struct opt_list filters, renames;
     unsigned threads, server_id;
     uint64_t reconnect_us;
-    int ddl, cascades;
+    uint64_t cutover_us;
+    int ddl, cascades, counts;
+    bool cutover, set_read_only, json;
     bool accept_conflicts, loaded_elsewhere, case_sensitive;
 };
 
 static const char *const ddl_words[] = {"apply", "stop", NULL};
+static const char *const counts_words[] = {"exact", "none", NULL};
 static const char *const cascades_words[] = {"refuse", "none", NULL};
 
 #define FIELD(f) offsetof(struct follow_opts, f)
@@ -51,6 +55,22 @@ static const struct opt follow_opts_table[] = {
      "applied, before what the source committed after '2026-11-23 10:00:00' (UTC), or at the end "
      "of the binlog (go on until interrupted)",
      NULL, 0, 0, false},
+    {"cutover", 0, OPT_BOOL, FIELD(cutover), NULL,
+     "follow until the source is read-only and all of it is proven to be in the target, say the "
+     "proof, and end",
+     NULL, 0, 0, false},
+    {"set-read-only", 0, OPT_BOOL, FIELD(set_read_only), NULL,
+     "with --cutover: make the source read-only once the target has caught up; it takes writes "
+     "again if the cut-over does not complete",
+     NULL, 0, 0, false},
+    {"cutover-timeout", 0, OPT_DURATION, FIELD(cutover_us), "TIME",
+     "with --cutover: give up when the source has been read-only for so long (never)", NULL, 0, 0,
+     false},
+    {"counts", 0, OPT_ENUM, FIELD(counts), "exact|none",
+     "with --cutover: count the rows of each table on both sides (exact)", counts_words, 0, 0,
+     false},
+    {"json", 0, OPT_BOOL, FIELD(json), NULL, "with --cutover: the proof as one JSON object", NULL,
+     0, 0, false},
     {"threads", 't', OPT_UINT, FIELD(threads), "N", "threads that write, one connection each (16)",
      NULL, 1, 256, false},
     {"server-id", 0, OPT_UINT, FIELD(server_id), "N",
@@ -167,6 +187,21 @@ static enum err_code from_parse(const struct follow_opts *o, struct follow_confi
     return ERR_OK;
 }
 
+static enum err_code cutover_check(const struct follow_opts *o, struct follow_config *config,
+                                   struct err *err)
+{
+    if (!o->cutover && (o->set_read_only || o->cutover_us || o->counts || o->json))
+        return err_set(err, ERR_USAGE,
+                       "--set-read-only, --cutover-timeout, --counts and --json go with --cutover");
+    if (o->cutover && o->until)
+        return err_set(err, ERR_USAGE, "--cutover and --until contradict");
+    config->cutover = o->cutover;
+    config->set_read_only = o->set_read_only;
+    config->no_counts = o->counts == 1;
+    config->cutover_us = o->cutover_us;
+    return ERR_OK;
+}
+
 static enum err_code follow_servers(const struct follow_opts *o, struct server_url *source,
                                     struct server_url *target, struct err *err)
 {
@@ -204,6 +239,8 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
     if (!rc)
         rc = from_parse(o, &config, &from, err);
     if (!rc)
+        rc = cutover_check(o, &config, err);
+    if (!rc)
         rc = follow_servers(o, &source, &target, err);
     if (!rc && o->input)
         rc = store_open(o->input, false, &config.input, err);
@@ -212,8 +249,9 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
     if (!rc) {
         rc = follow_run(&config, &progress, ctx->cancel, &report, err);
         progress_stop(printer);
-        if (!general->quiet)
+        if (!general->quiet && !o->json)
             replay_print(&report);
+        cutover_print(&report, o->json, general->quiet);
     }
     follow_report_release(&report);
     store_free(config.input);

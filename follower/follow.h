@@ -56,6 +56,10 @@ struct follow_config { /* const once follow_run has it; borrowed */
     bool accept_conflicts; /* the load left rows of the dump out */
     bool any_cascades;     /* changes that foreign keys cascade are in nobody's way */
     uint64_t reconnect_us; /* how long to try after a lost connection to the source */
+    bool cutover;          /* until the source is read-only and all of it is proven to be here */
+    bool set_read_only;    /* with cutover: makes it so; given back where that is not proven */
+    bool no_counts;        /* with cutover: rows are not counted */
+    uint64_t cutover_us;   /* with cutover: how long the source may be read-only; 0: as it takes */
 };
 
 struct follow_report {
@@ -65,7 +69,9 @@ struct follow_report {
     uint64_t transactions, changes; /* of this run */
     uint64_t ddl;                   /* statements that were applied */
     uint64_t total_us;
-    bool nothing_to_do; /* it was there already */
+    bool nothing_to_do;  /* it was there already */
+    char *cutover;       /* JSON, docs/follow.md: the proof; NULL: none was come to */
+    bool cutover_before; /* by an earlier run, and nothing has moved since: without lists */
 };
 
 /* All threads are joined on return. The report is valid (to be released) on success and failure.

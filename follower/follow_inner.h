@@ -9,6 +9,7 @@
 #include "common/mysql/route.h"
 #include "common/target/follow_state.h"
 #include "follower/applier.h"
+#include "follower/cutover.h"
 #include "follower/definition.h"
 #include "follower/follow.h"
 #include "follower/place.h"
@@ -72,9 +73,11 @@ struct follow_run {
     bool txn_open;
     bool txn_applied; /* an earlier run has */
     bool ended;
-    bool txn_rows;    /* rows of it have come */
-    bool ddl_pending; /* its DDL is done on the target, and is to be recorded */
-    uint64_t beat_us; /* when the state was last told */
+    bool txn_rows;            /* rows of it have come */
+    bool ddl_pending;         /* its DDL is done on the target, and is to be recorded */
+    uint64_t beat_us;         /* when the state was last told */
+    int64_t source_offset_us; /* the source's clock (UTC), less this machine's monotonic one */
+    struct cutover cut;
 };
 
 /* ---- follow_tables.c ---- */
@@ -134,6 +137,10 @@ MUST_CHECK enum err_code again_target(struct follow_run *run, again_fn *fn, void
 /* Before run->source_conn, or the maps that ask it, are used after a while: it may be lost. Without
  * a source nothing happens. */
 MUST_CHECK enum err_code again_source(struct follow_run *run, struct err *err);
+
+/* ---- follow_clock.c ---- */
+/* Measures run->source_offset_us. */
+MUST_CHECK enum err_code source_clock(struct conn *source, int64_t *offset_us, struct err *err);
 
 /* ---- follow_cascade.c ---- */
 /* ERR_FOLLOW_CASCADE names a followed table whose foreign keys change rows that the binlog does not

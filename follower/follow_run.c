@@ -22,6 +22,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define CUT_BEAT_MS 250
 #define BEAT_US ((uint64_t)2000000)
 #define APPLY_GRACE_US ((uint64_t)8000000)
 
@@ -207,6 +208,14 @@ static enum err_code item_row(struct follow_run *run, const struct binlog_item *
     return ERR_OK;
 }
 
+/* How long ago, by the source's clock, what was just read was committed there. */
+static int64_t behind_s(const struct follow_run *run, const struct binlog_item *item)
+{
+    const int64_t now_us = (int64_t)clock_mono_us() + run->source_offset_us;
+
+    return now_us / 1000000 - (int64_t)item->timestamp;
+}
+
 static enum err_code item_commit(struct follow_run *run, const struct binlog_item *item,
                                  struct err *err)
 {
@@ -218,7 +227,7 @@ static enum err_code item_commit(struct follow_run *run, const struct binlog_ite
     run->ddl_pending = false;
     run->ended = until_reached(run);
     beat_now_and_then(run, FOLLOW_GOING);
-    return ERR_OK;
+    return run->config->cutover ? cutover_step(run, false, behind_s(run, item), err) : ERR_OK;
 }
 
 static enum err_code item_take(struct follow_run *run, const struct binlog_item *item,
@@ -241,7 +250,9 @@ static enum err_code item_take(struct follow_run *run, const struct binlog_item 
     case BINLOG_IDLE:
         run->ended = until_reached(run);
         beat_now_and_then(run, FOLLOW_CLOSE);
-        break;
+        return run->config->cutover && !run->txn_open
+                   ? cutover_step(run, item->at_end, INT64_MAX, err)
+                   : ERR_OK;
     case BINLOG_END:
         run->ended = true;
         break;
@@ -253,7 +264,7 @@ static enum err_code follow_loop(struct follow_run *run, struct err *err)
 {
     struct binlog_item item;
 
-    run->ended = until_reached(run);
+    run->ended = run->ended || until_reached(run);
     run->report->nothing_to_do = run->ended;
     while (!run->ended) {
         if (binlog_reader_next(run->reader, &item, err)) {
@@ -275,6 +286,7 @@ static enum err_code open_stream(struct follow_run *run, const struct applier_po
     const struct follow_config *config = run->config;
     const struct binlog_stream_config stream = {.url = config->source,
                                                 .server_id = config->server_id,
+                                                .heartbeat_ms = config->cutover ? CUT_BEAT_MS : 0,
                                                 .until_end =
                                                     config->until.kind == FOLLOW_CAUGHT_UP};
     const struct binlog_start start = run->by_gtid || !*at->file
@@ -364,7 +376,9 @@ static enum err_code follow_open(struct follow_run *run, struct err *err)
         return err->code;
     log_event(LOG_INFO, "follow.start", F_STR("file", at.file), F_U64("offset", at.offset),
               F_STR("gtids", at.gtids), F_U64("tables", run->table_count));
-    if (start_source(run, &at, err))
+    if (start_source(run, &at, err) ||
+        (run->source_conn && source_clock(run->source_conn, &run->source_offset_us, err)) ||
+        cutover_start(run, err))
         return err->code;
     return open_reader(run, &at, err);
 }
@@ -390,6 +404,7 @@ void follow_report_release(struct follow_report *r)
 {
     free(r->file);
     free(r->gtids);
+    free(r->cutover);
     *r = (struct follow_report){0};
 }
 
@@ -410,6 +425,7 @@ static enum err_code follow_steps(struct follow_run *run, struct err *err)
     drained = applier_drain(run->applier, rc ? &late : err) == ERR_OK;
     if (!drained && !rc)
         rc = err->code;
+    cutover_end(run);
     beat(run, !drained                ? FOLLOW_BROKEN
               : !rc                   ? "ended"
               : rc == ERR_INTERRUPTED ? "interrupted"
@@ -432,6 +448,7 @@ static void follow_release(struct follow_run *run)
     }
     free(run->epochs);
     gtid_set_free(run->until_gtids);
+    cutover_release(&run->cut);
     free(run->txn_file);
     route_free(run->route);
     follow_origin_release(&run->origin);

@@ -54,6 +54,7 @@ struct binlog_reader {
     struct strbuf annotation, unpacked;
     bool annotated;
     struct binlog_statement statement;
+    bool at_end; /* the source has said so just now */
     enum binlog_item_kind queue[QUEUE_MAX];
     unsigned queued, queue_at;
 };
@@ -525,6 +526,7 @@ static enum err_code reader_item(const struct binlog_reader *r, enum binlog_item
         .server_id = r->raw.header.server_id,
         .gtid = &r->gtid,
     };
+    item->at_end = kind == BINLOG_IDLE && r->at_end;
     if (kind == BINLOG_STATEMENT)
         item->statement = &r->statement;
     if (kind != BINLOG_ROW)
@@ -618,6 +620,7 @@ static enum err_code reader_fetch(struct binlog_reader *r, struct err *err)
 
     if (r->config.cancel && cancel_asked(r->config.cancel))
         return err_set(err, ERR_INTERRUPTED, "interrupted");
+    r->at_end = false;
     rc = r->config.source->ops->next(r->config.source, &r->raw, &got, err);
     if (rc) {
         r->raw = (struct binlog_raw){.file = NULL};
@@ -632,6 +635,7 @@ static enum err_code reader_fetch(struct binlog_reader *r, struct err *err)
     }
     if (got == BINLOG_GOT_END && r->state == STATE_OPEN)
         return err_set(err, ERR_BINLOG_EVENT, "the binlog ends inside of a transaction");
+    r->at_end = got == BINLOG_GOT_NOTHING;
     reader_queue(r, got == BINLOG_GOT_END ? BINLOG_END : BINLOG_IDLE);
     return ERR_OK;
 }

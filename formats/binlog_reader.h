@@ -44,6 +44,7 @@ struct binlog_item {
     const char *annotation; /* the statement's text, where the source logs it; else NULL */
     /* STATEMENT */
     const struct binlog_statement *statement;
+    bool at_end; /* IDLE: the source has nothing more just now */
 };
 
 /* Behind the last COMMIT. Borrowed, valid until the next call. */

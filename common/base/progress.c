@@ -104,7 +104,7 @@ static void progress_text(const struct progress_printer *pp, const struct progre
     char size[SIZE_TEXT_MAX];
 
     size_text(now->bytes, size);
-    strbuf_addf(out, "%s  %s", pp->progress->stage, size);
+    strbuf_addf(out, "%s  %s", atomic_load(&pp->progress->stage), size);
     if (now->total_bytes) {
         /* a plan is an estimate: never say 100% before the end */
         double share = 100.0 * (double)now->bytes / (double)now->total_bytes;
@@ -125,8 +125,8 @@ static void progress_json(const struct progress_printer *pp, const struct progre
                           struct strbuf *out)
 {
     json_t *line =
-        json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:f,s:f}", "stage", pp->progress->stage, "rows",
-                  (json_int_t)now->rows, "bytes", (json_int_t)now->bytes, "total_bytes",
+        json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:f,s:f}", "stage", atomic_load(&pp->progress->stage),
+                  "rows", (json_int_t)now->rows, "bytes", (json_int_t)now->bytes, "total_bytes",
                   (json_int_t)now->total_bytes, "pieces", (json_int_t)now->pieces, "total_pieces",
                   (json_int_t)now->total_pieces, "bytes_per_second", pp->rate, "seconds",
                   (double)(pp->last_us - pp->start_us) / 1e6);

@@ -14,7 +14,7 @@
 enum progress_mode { PROGRESS_AUTO, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
 
 struct progress {
-    const char *stage;                 /* "dump", "load"; static */
+    _Atomic(const char *) stage;       /* "dump", "load"; static */
     atomic_uint_fast64_t rows;         /* done so far, those of an earlier run included */
     atomic_uint_fast64_t bytes;        /* of values or files, as the stage counts its total */
     atomic_uint_fast64_t total_bytes;  /* planned; 0: not known */

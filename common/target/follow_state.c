@@ -1,5 +1,6 @@
 #include "common/target/follow_state.h"
 
+#include "common/target/follow_cutover.h"
 #include "common/target/follow_log.h"
 
 #include "common/base/mem.h"
@@ -15,6 +16,7 @@
 /* clang-format off */
 static const struct state_made follow_tables[] = {
     {FOLLOW_LOG_TABLE, FOLLOW_LOG_COLUMNS},
+    {FOLLOW_CUTOVER_TABLE, FOLLOW_CUTOVER_COLUMNS},
     {"follow",
      "job BIGINT UNSIGNED NOT NULL,"
      "format INT NOT NULL,"
