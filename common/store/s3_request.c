@@ -19,6 +19,7 @@
 #define TRIES_MAX 10
 #define TRIES_FIRST 3 /* as long as the server has never answered: the endpoint may be wrong */
 #define MOVED_MAX 3
+#define RACED_MAX 4
 #define WAIT_MAX_US ((uint64_t)30000000) /* of what a server asks for */
 #define REPLY_MAX ((size_t)32 << 20)
 #define OWN_HEADERS 4 /* host, date, checksum, token */
@@ -378,6 +379,15 @@ static bool keys_expired(struct s3_store *s, const struct s3_call *call,
            s3_credentials_expired(s->credentials, tries->access);
 }
 
+/* A gateway over a file system takes a folder away when its last object goes. versitygw (1.8) then
+ * answers a write into it at that moment as if the key were a folder. A key that is one in earnest
+ * fails after these tries. */
+static bool folder_raced(const struct s3_call *call, const struct s3_answer *a)
+{
+    return strcmp(call->method, "PUT") == 0 && a->reply.status == 409 &&
+           strcmp(a->words.code, "ExistingObjectIsDirectory") == 0;
+}
+
 /* How many tries there are: fewer as long as the endpoint has never been seen to work. */
 static unsigned tries_max(struct s3_store *s, const struct s3_answer *a)
 {
@@ -396,6 +406,10 @@ bool s3_again(struct s3_store *s, const struct s3_call *call, struct s3_tries *t
     if (tries->moved < MOVED_MAX && (region_moved(s, a) || keys_expired(s, call, tries, a))) {
         tries->moved++;
         return true;
+    }
+    if (tries->raced < RACED_MAX && folder_raced(call, a)) {
+        tries->raced++;
+        return backoff_wait(&tries->backoff, NULL);
     }
     if (!err_info(err->code)->retryable || (call->stop && atomic_load(call->stop)))
         return false;
@@ -438,7 +452,7 @@ enum err_code s3_call(struct s3_store *s, const struct s3_call *call, struct s3_
     do
         rc = s3_try(s, call, &tries, a, err);
     while (rc && s3_again(s, call, &tries, a, err));
-    a->tries = tries.count + tries.moved + 1;
+    a->tries = tries.count + tries.moved + tries.raced + 1;
     if (!rc) {
         (void)tries_max(s, a);
         err_clear(err);

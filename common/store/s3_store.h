@@ -53,6 +53,7 @@ struct s3_call {
 struct s3_tries {
     unsigned count; /* replies or faults so far, without those that moved the region */
     unsigned moved; /* how often another region or key was taken */
+    unsigned raced; /* how often a gateway's folder went away under a write */
     struct backoff backoff;
     char access[160]; /* the key that the last try was signed with */
 };
