@@ -4,6 +4,7 @@
 #include "common/base/mem.h"
 #include "common/mysql/conn.h"
 #include "common/mysql/ident.h"
+#include "common/target/drift.h"
 #include "common/target/finding.h"
 #include "formats/dump_read.h"
 
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 
 struct conflicts_opts {
-    const char *input, *meta_schema, *report, *undo;
+    const char *input, *meta_schema, *report, *drift, *undo;
     uint64_t job;
 };
 
@@ -24,6 +25,8 @@ static const struct opt conflicts_opts_table[] = {
      UINT64_MAX / 2, false},
     {"conflict-report", 0, OPT_STRING, FIELD(report), "FILE",
      "write them to FILE, as JSON lines, or as CSV if its name ends in .csv", NULL, 0, 0, false},
+    {"drift-report", 0, OPT_STRING, FIELD(drift), "FILE",
+     "write what ferry follow has found to FILE, as JSON lines, or as CSV", NULL, 0, 0, false},
     {"undo-sql", 0, OPT_STRING, FIELD(undo), "FILE",
      "write SQL to FILE that puts back the rows which --on-conflict replace removed", NULL, 0, 0,
      false},
@@ -62,6 +65,33 @@ static enum err_code list_one(void *ctx, const struct finding *f, struct err *er
     (void)puts(strbuf_str(&l->line));
     l->count++;
     return ERR_OK;
+}
+
+static enum err_code drift_one(void *ctx, const struct drift *d, struct err *err)
+{
+    struct listing *l = ctx;
+
+    (void)err;
+    strbuf_reset(&l->line);
+    drift_text_line(d, &l->line);
+    (void)puts(strbuf_str(&l->line));
+    l->count++;
+    return ERR_OK;
+}
+
+static enum err_code drift_write(const struct conflicts_opts *o, const struct finding_query *q,
+                                 struct err *err)
+{
+    struct listing l = {{0}, 0};
+    uint64_t count = 0;
+    enum err_code rc = drift_each(q->conn, q->state, drift_one, &l, err);
+
+    strbuf_release(&l.line);
+    if (!rc && l.count > 0)
+        (void)printf("%" PRIu64 " of ferry follow on record\n", l.count);
+    if (!rc && o->drift)
+        rc = drift_report(q->conn, q->state, o->drift, &count, err);
+    return rc;
 }
 
 static enum err_code conflicts_write(const struct conflicts_opts *o, const struct finding_query *q,
@@ -109,6 +139,8 @@ static enum err_code conflicts_with(const struct conflicts_opts *o,
         q.more = more;
         q.state = &state;
         rc = conflicts_write(o, &q, err);
+        if (!rc)
+            rc = drift_write(o, &q, err);
     }
     conn_close(more);
     conn_close(conn);
@@ -127,8 +159,9 @@ enum err_code command_conflicts(struct command_context *ctx, struct err *err)
                                        {"General", general_opts_table, &general}};
     const struct command_line line = {
         "conflicts --target URL [--input URL] [OPTION]...",
-        "Lists the rows that a load has met in its way, and writes the SQL that puts\n"
-        "back what --on-conflict replace removed.\n",
+        "Lists the rows that a load has met in its way, and those that a follower has\n"
+        "found other than the source had them; writes the SQL that puts back what\n"
+        "--on-conflict replace removed.\n",
         tables, 3, &general};
     struct opt_set *set = NULL;
     enum err_code rc = command_start(&line, ctx, &set, NULL, err);

@@ -17,14 +17,16 @@ struct follow_opts {
     struct opt_list filters, renames;
     unsigned threads, server_id;
     uint64_t reconnect_us;
-    uint64_t cutover_us;
-    int ddl, cascades, counts;
-    bool cutover, set_read_only, json;
+    uint64_t cutover_us, max_drift;
+    const char *drift_report;
+    int ddl, cascades, counts, on_drift;
+    bool cutover, set_read_only, json, check_before_image;
     bool accept_conflicts, loaded_elsewhere, case_sensitive;
 };
 
 static const char *const ddl_words[] = {"apply", "stop", NULL};
 static const char *const counts_words[] = {"exact", "none", NULL};
+static const char *const on_drift_words[] = {"error", "repair", "log", NULL};
 static const char *const cascades_words[] = {"refuse", "none", NULL};
 
 #define FIELD(f) offsetof(struct follow_opts, f)
@@ -80,6 +82,19 @@ static const struct opt follow_opts_table[] = {
      "when the source changes a definition: do the same on the target where that can be done "
      "exactly, else stop; or always stop (apply)",
      ddl_words, 0, 0, false},
+    {"on-drift", 0, OPT_ENUM, FIELD(on_drift), "error|repair|log",
+     "when a row of the target is not as the source had it: stop, make it what the source has, or "
+     "leave the change out; each is put on record (error)",
+     on_drift_words, 0, 0, false},
+    {"check-before-image", 0, OPT_BOOL, FIELD(check_before_image), NULL,
+     "compare all columns of a row with what the source had before it changed it, and not its key "
+     "alone",
+     NULL, 0, 0, false},
+    {"max-drift", 0, OPT_SIZE, FIELD(max_drift), "N", "stop when more rows than N are on record",
+     NULL, 1, UINT64_MAX / 2, false},
+    {"drift-report", 0, OPT_STRING, FIELD(drift_report), "FILE",
+     "write the records to FILE at the end, as JSON lines, or as CSV if its name ends in .csv",
+     NULL, 0, 0, false},
     {"accept-conflicts", 0, OPT_BOOL, FIELD(accept_conflicts), NULL,
      "follow though the load has left rows of the dump out", NULL, 0, 0, false},
     {"cascades", 0, OPT_ENUM, FIELD(cascades), "refuse|none",
@@ -215,7 +230,7 @@ static enum err_code follow_servers(const struct follow_opts *o, struct server_u
 }
 
 static enum err_code follow_with(const struct follow_opts *o, const struct general_opts *general,
-                                 const struct command_context *ctx, struct err *err)
+                                 struct command_context *ctx, struct err *err)
 {
     struct progress progress = {.stage = "follow"};
     struct progress_printer *printer = NULL;
@@ -230,6 +245,10 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
                                    .ddl = (enum follow_ddl_policy)o->ddl,
                                    .accept_conflicts = o->accept_conflicts,
                                    .any_cascades = o->cascades == 1,
+                                   .on_drift = (enum follow_drift_policy)o->on_drift,
+                                   .check_before_image = o->check_before_image,
+                                   .max_drift = o->max_drift,
+                                   .drift_report = o->drift_report,
                                    .reconnect_us = o->reconnect_us};
     char *file = NULL;
     char *from = NULL;
@@ -252,6 +271,8 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
         if (!general->quiet && !o->json)
             replay_print(&report);
         cutover_print(&report, o->json, general->quiet);
+        if (!rc && report.drift_logged)
+            ctx->exit_status = EXIT_LEFT_OUT;
     }
     follow_report_release(&report);
     store_free(config.input);

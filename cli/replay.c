@@ -16,6 +16,10 @@ void replay_print(const struct follow_report *r)
     (void)printf("transactions followed: %" PRIu64 ", rows changed: %" PRIu64
                  ", definitions changed: %" PRIu64 ", %.2f s\n",
                  r->transactions, r->changes, r->ddl, (double)r->total_us / 1e6);
+    if (r->drift_logged || r->drift_repaired)
+        (void)printf("rows that were not as on the source: %" PRIu64 " left as they are, %" PRIu64
+                     " repaired (ferry conflicts lists them)\n",
+                     r->drift_logged, r->drift_repaired);
 }
 
 enum err_code replay_run(void *ctx, const char *renames, bool captured, struct err *err)

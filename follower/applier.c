@@ -101,6 +101,7 @@ static void workers_free(struct applier *a)
         apply_disconnect(w);
         writer_release(&w->writer);
         merge_release(&w->merge);
+        drift_release(&w->drift);
         strbuf_release(&w->starts);
         strbuf_release(&w->gtids);
         strbuf_release(&w->block);
@@ -183,6 +184,7 @@ enum err_code applier_table(struct applier *a, const struct applier_table *t, un
         return err_set(err, ERR_LIMIT, "more than %d definitions of tables", TABLES_MAX);
     if (apply_table_new(t, &a->foreigns, a->table_count, &table, err))
         return err->code;
+    table->whole_before = a->config.check_before_image;
     a->tables[a->table_count] = table;
     *id = a->table_count++;
     return ERR_OK;

@@ -31,19 +31,28 @@
 
 struct applier;
 
+enum apply_drift { /* what becomes of a change that does not fit the target's rows */
+                   APPLY_DRIFT_ERROR, /* ERR_FOLLOW_DRIFT, with the first one on record */
+                   APPLY_DRIFT_REPAIR,
+                   APPLY_DRIFT_LOG /* it is left out */
+};
+
 struct applier_config { /* copied; what it points to is borrowed until applier_free */
     const struct server_url *target;
-    const struct state *state;   /* schema and job; token and owner are not used */
-    unsigned threads;            /* connections that write; 0: 16 */
-    size_t batch_rows;           /* changes in one transaction of the target, unless one transaction
-                                    of the source has more; 0: 2,000 */
-    size_t batch_bytes;          /* likewise, of values; 0: 1 MiB */
-    size_t memory_bytes;         /* of changes that wait or are being written; 0: 24 MiB */
-    size_t spill_bytes;          /* 0: 8 MiB */
-    uint64_t atomic_bytes;       /* 0: 64 MiB on TiDB, 4 GiB elsewhere */
-    const char *spill_folder;    /* NULL: TMPDIR, else /tmp */
-    uint64_t retry_us;           /* how long one transaction is tried again after retryable errors;
-                                    0: ten minutes */
+    const struct state *state; /* schema and job; token and owner are not used */
+    unsigned threads;          /* connections that write; 0: 16 */
+    size_t batch_rows;         /* changes in one transaction of the target, unless one transaction
+                                  of the source has more; 0: 2,000 */
+    size_t batch_bytes;        /* likewise, of values; 0: 1 MiB */
+    size_t memory_bytes;       /* of changes that wait or are being written; 0: 24 MiB */
+    size_t spill_bytes;        /* 0: 8 MiB */
+    uint64_t atomic_bytes;     /* 0: 64 MiB on TiDB, 4 GiB elsewhere */
+    const char *spill_folder;  /* NULL: TMPDIR, else /tmp */
+    uint64_t retry_us;         /* how long one transaction is tried again after retryable errors;
+                                  0: ten minutes */
+    enum apply_drift on_drift;
+    bool check_before_image;     /* whole rows must be as they were on the source, not their keys */
+    uint64_t max_drift;          /* rows on record, of earlier runs too; 0: any number */
     const struct cancel *cancel; /* may be NULL: calls end with ERR_INTERRUPTED */
 };
 
@@ -121,7 +130,8 @@ struct applier_counts {             /* of this run, for people */
     uint64_t transactions, changes; /* committed on the target */
     uint64_t written;               /* transactions of the target */
     uint64_t retries;
-    uint64_t cut; /* transactions that were committed in parts */
+    uint64_t drift_logged, drift_repaired; /* rows on record */
+    uint64_t cut;                          /* transactions that were committed in parts */
 };
 void applier_counts(struct applier *a, struct applier_counts *counts);
 

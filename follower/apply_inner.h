@@ -3,6 +3,7 @@
 #define FERRY_FOLLOWER_APPLY_INNER_H
 
 #include "common/target/applied.h"
+#include "follower/apply_drift.h"
 #include "follower/apply_schedule.h"
 #include "follower/apply_spill.h"
 #include "follower/apply_write.h"
@@ -46,6 +47,12 @@ struct apply_marks { /* transactions that an earlier process has applied behind 
     struct gtid_set *gtids; /* MySQL's; NULL: none */
 };
 
+enum unit_form {
+    UNIT_FAST,    /* as few statements as may be */
+    UNIT_CAREFUL, /* one row a statement, so that the one that does not fit is known */
+    UNIT_DRIFT    /* rows that do not fit are put on record */
+};
+
 struct apply_worker {
     struct applier *a;
     unsigned number;
@@ -54,6 +61,8 @@ struct apply_worker {
     struct writer writer;
     struct merge merge;
     struct strbuf starts, gtids, block;
+    enum unit_form form;
+    struct drift_work drift;
     bool unsure; /* a COMMIT was sent, and its answer has not come */
     /* A spilled transaction. */
     bool cut;              /* into parts */
@@ -112,6 +121,7 @@ struct applier {
     uint64_t pruned;         /* marks below are gone */
     bool recording, record_now;
     struct applier_counts counts;
+    uint64_t drift; /* records on the target, and those of transactions that are open */
 };
 
 #define LOOK_US 100000 /* between two looks at a request to stop */
@@ -148,12 +158,12 @@ MUST_CHECK enum err_code unit_write(struct apply_worker *w, struct apply_unit *u
 MUST_CHECK enum err_code point_write(struct apply_worker *w, const struct applied_point *p,
                                      uint64_t from, uint64_t below, struct err *err);
 /* Begins the transaction: BEGIN and the fence. */
-void unit_begin(struct apply_worker *w, bool careful);
+void unit_begin(struct apply_worker *w, enum unit_form form);
 void unit_mark(struct apply_worker *w, const struct apply_unit *u);
 MUST_CHECK enum err_code unit_commit(struct apply_worker *w, struct err *err);
 
 /* ---- apply_large.c: a spilled transaction ---- */
-MUST_CHECK enum err_code large_try(struct apply_worker *w, const struct apply_unit *u, bool careful,
+MUST_CHECK enum err_code large_try(struct apply_worker *w, const struct apply_unit *u,
                                    struct err *err);
 /* After a lost answer to a part's COMMIT. */
 MUST_CHECK enum err_code large_again(struct apply_worker *w, const struct apply_unit *u,

@@ -52,14 +52,21 @@ enum err_code large_again(struct apply_worker *w, const struct apply_unit *u, st
     return rc;
 }
 
-static enum err_code block_write(struct apply_worker *w, bool careful, uint64_t *changes,
-                                 struct err *err)
+static uint64_t block_count(const struct apply_worker *w)
+{
+    uint64_t changes = 0;
+
+    for (size_t at = 0; at < w->block.len; changes++)
+        at += apply_head(w->block.str + at).size;
+    return changes;
+}
+
+static enum err_code block_write(struct apply_worker *w, bool careful, struct err *err)
 {
     enum err_code rc = ERR_OK;
 
     merge_reset(&w->merge);
-    *changes = 0;
-    for (size_t at = 0; !rc && at < w->block.len; ++*changes) {
+    for (size_t at = 0; !rc && at < w->block.len;) {
         const struct change_head h = apply_head(w->block.str + at);
 
         rc = merge_add(&w->merge, w->a->tables[h.table], w->block.str + at, err);
@@ -83,20 +90,20 @@ static enum err_code part_end(struct apply_worker *w, const struct apply_unit *u
         rc = unit_commit(w, err);
     if (rc)
         return rc;
+    drift_kept(w);
     fault_point("follow.part");
     w->done = done;
     w->done_at = at;
-    unit_begin(w, false);
+    unit_begin(w, w->form == UNIT_CAREFUL ? UNIT_FAST : w->form);
     return ERR_OK;
 }
 
-enum err_code large_try(struct apply_worker *w, const struct apply_unit *u, bool careful,
-                        struct err *err)
+enum err_code large_try(struct apply_worker *w, const struct apply_unit *u, struct err *err)
 {
     static const struct applied_part none = {0};
     struct applier *a = w->a;
     const uint64_t look = w->careful_from; /* of the failure before this try */
-    uint64_t at, done, changes = 0;
+    uint64_t at, done;
     enum err_code rc = ERR_OK;
 
     if (u->spill->bytes > a->config.atomic_bytes)
@@ -109,15 +116,18 @@ enum err_code large_try(struct apply_worker *w, const struct apply_unit *u, bool
     }
     at = w->done_at;
     done = w->done;
-    unit_begin(w, careful);
+    unit_begin(w, w->form);
     while (!rc) {
         rc = spill_read(u->spill, at, BLOCK_BYTES, &w->block, err);
         if (rc || w->block.len == 0)
             break;
         w->careful_from = at;
-        rc = block_write(w, careful && at == look, &changes, err);
+        if (w->form == UNIT_DRIFT)
+            rc = drift_changes(w, u, &w->block, done, err);
+        else
+            rc = block_write(w, w->form == UNIT_CAREFUL && at == look, err);
         at += w->block.len;
-        done += changes;
+        done += block_count(w);
         if (!rc && w->cut && (at - w->done_at >= PART_BYTES || done - w->done >= PART_CHANGES))
             rc = part_end(w, u, at, done, err);
     }

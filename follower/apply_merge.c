@@ -75,10 +75,11 @@ static enum err_code impossible(const struct apply_table *t, const char *what, s
 }
 
 /* The row with this key goes. */
-static enum err_code row_gone(struct merge *m, const struct apply_table *t, const char *key,
-                              const char *change, struct err *err)
+static enum err_code row_gone(struct merge *m, const struct apply_table *t, const char *change,
+                              struct err *err)
 {
     const struct change_head h = apply_head(change);
+    const char *key = change + sizeof h;
     bool is_new = false;
     struct merge_entry *e = entry_of(m, t, key, h.before, &is_new);
 
@@ -88,6 +89,8 @@ static enum err_code row_gone(struct merge *m, const struct apply_table *t, cons
         e->was = true;
     else if (!e->loose && !e->image)
         return impossible(t, "changed a row twice that was gone after the first time", err);
+    if (is_new && h.old)
+        e->old = key + h.before + h.after + h.image;
     e->image = NULL;
     e->change = change;
     return ERR_OK;
@@ -116,6 +119,8 @@ static void row_counted(struct merge *m, const struct apply_table *t, const char
     struct merge_entry *e = entry_of(m, t, row, len, &is_new);
 
     e->more += more;
+    if (-e->more > e->need)
+        e->need = -e->more;
     e->image = row;
     e->change = change;
 }
@@ -143,7 +148,7 @@ enum err_code merge_add(struct merge *m, const struct apply_table *t, const char
         keyless_add(m, t, change);
         return ERR_OK;
     }
-    if (h.kind != ROW_INSERT && row_gone(m, t, before, change, err))
+    if (h.kind != ROW_INSERT && row_gone(m, t, change, err))
         return err->code;
     if (h.kind != ROW_DELETE && row_come(m, t, after, image, change, err))
         return err->code;

@@ -1,8 +1,9 @@
 /* follower/apply_merge.h: what many changes come to, row by row.
  *
  * Rows are told apart by the bytes of their key. Applied in any order of the rows, but what is to
- * go before what is to come, the entries give what the changes give one after the other. A change
- * of a key is a row that goes and one that comes. One thread at a time. */
+ * go before what is to come, the entries give what the changes give one after the other, and fit
+ * the target where these do: a row that comes and goes again must not be there before. A change of
+ * a key is a row that goes and one that comes. One thread at a time. */
 #ifndef FERRY_FOLLOWER_APPLY_MERGE_H
 #define FERRY_FOLLOWER_APPLY_MERGE_H
 
@@ -16,9 +17,11 @@ struct merge_entry {
     uint64_t hash;
     const char *image;  /* packed cells of the row as it is to be; NULL: it is to go */
     const char *change; /* the last one: tells its transaction */
-    bool was;           /* exact: the row is there before */
-    bool loose;         /* idempotent: nothing is known of it */
-    int64_t more;       /* a table without a key: so many rows more (or fewer) like this one */
+    const char *old; /* packed cells of the row as it is before, where that is checked; or NULL */
+    bool was;        /* exact: the row is there before */
+    bool loose;      /* idempotent: nothing is known of it */
+    int64_t more;    /* a table without a key: so many rows more (or fewer) like this one */
+    int64_t need;    /* and so many must be there before */
 };
 
 struct merge {

@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/mem.h"
+#include "common/target/drift.h"
 #include "follower/place.h"
 
 #include <stdlib.h>
@@ -225,8 +226,12 @@ enum err_code applier_start(struct applier *a, const struct applier_position *fr
     if (!rc)
         rc = applied_create(c, &a->state, err);
     if (!rc)
+        rc = drift_create(c, &a->state, err);
+    if (!rc)
         rc = start_take(a, c, fences, err);
     fault_point("follow.taken");
+    if (!rc)
+        rc = drift_forget(c, &a->state, &a->drift, err);
     if (!rc)
         rc = start_state(a, c, from, err);
     conn_close(c);

@@ -81,7 +81,9 @@ static void index_copy(struct apply_table *t, const struct applier_table *from,
 {
     struct apply_index *x = &t->indexes[t->index_count++];
 
-    *x = (struct apply_index){.space = table_space(t, key->name), .part_count = key->part_count};
+    *x = (struct apply_index){.space = table_space(t, key->name),
+                              .name = arena_strdup(t->arena, key->name),
+                              .part_count = key->part_count};
     x->parts = arena_alloc(t->arena, (key->part_count + 1) * sizeof *x->parts);
     for (unsigned i = 0; i < key->part_count; i++) {
         const struct key_part *part = &key->parts[i];
@@ -343,12 +345,14 @@ enum err_code apply_pack(const struct apply_table *t, enum applier_mode mode,
 {
     const struct apply_column *key = t->key ? t->key : t->columns;
     const unsigned key_count = t->key ? t->key_count : t->column_count;
+    const bool old = t->whole_before && t->key && mode == APPLY_EXACT && change->kind != ROW_INSERT;
     const size_t start = out->len;
     struct change_head h = {.table = t->id, .kind = (uint8_t)change->kind, .mode = (uint8_t)mode};
 
     if (change_whole(t, mode, change, err) ||
         strbuf_reserve(
-            out, sizeof h + image_bytes(&change->before) + 2 * image_bytes(&change->after), err))
+            out, sizeof h + 2 * image_bytes(&change->before) + 2 * image_bytes(&change->after),
+            err))
         return err->code;
     strbuf_add(out, &h, sizeof h);
     if (change->kind != ROW_INSERT)
@@ -358,6 +362,8 @@ enum err_code apply_pack(const struct apply_table *t, enum applier_mode mode,
             h.after = columns_pack(key, key_count, &change->after, out);
         h.image = columns_pack(t->columns, t->column_count, &change->after, out);
     }
+    if (old)
+        h.old = columns_pack(t->columns, t->column_count, &change->before, out);
     h.size = (uint32_t)(out->len - start);
     memcpy(out->str + start, &h, sizeof h);
     return ERR_OK;

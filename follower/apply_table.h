@@ -2,9 +2,9 @@
  * apart, ordered and written. Read-only once built: any thread.
  *
  * A packed change is one run of bytes that holds no pointers, so that it may be kept in memory or
- * in a file: struct change_head, key before, key after, image     (cells: u32 length + 1, or 0 for
- * NULL; then the bytes) The key is that of the target by which rows are found; of a table without
- * one, the whole row. */
+ * in a file: struct change_head, key before, key after, image, old     (cells: u32 length + 1, or 0
+ * for NULL; then the bytes) The key is that of the target by which rows are found; of a table
+ * without one, the whole row. `old` is the whole row before the change, where it is checked. */
 #ifndef FERRY_FOLLOWER_APPLY_TABLE_H
 #define FERRY_FOLLOWER_APPLY_TABLE_H
 
@@ -18,6 +18,7 @@ struct change_head {
     uint32_t table;
     uint32_t before, after, image; /* bytes of each; the image of a table without a key stands for
                                       the key after, too */
+    uint32_t old;                  /* bytes; 0: not kept */
     uint8_t kind;                  /* enum row_change_kind */
     uint8_t mode;                  /* enum applier_mode */
     uint16_t unused;
@@ -33,7 +34,8 @@ struct apply_part { /* of a unique key */
     unsigned prefix; /* 0: whole */
 };
 struct apply_index {
-    uint64_t space; /* of its hashes */
+    uint64_t space;   /* of its hashes */
+    const char *name; /* NULL: no unique key of the target */
     struct apply_part *parts;
     unsigned part_count;
     bool closed;    /* its values cannot be compared here: each change meets each */
@@ -53,6 +55,7 @@ struct apply_table {
     const char *key_name; /* for people */
     struct apply_index *indexes;
     unsigned index_count;
+    bool whole_before;                    /* exact changes keep the whole row as it was before */
     unsigned source_count;                /* columns that an image must have at least */
     const char *insert, *replace, *erase; /* "INSERT INTO ... VALUES ", "DELETE FROM ... WHERE " */
     const char *load;                     /* "LOAD DATA LOCAL ... (...)" */

@@ -4,7 +4,8 @@
  *
  * Each failure but of the answer to COMMIT leaves nothing behind. After that one a new token is
  * written first, and then the mark tells whether the unit is in the target. A row that does not fit
- * makes the unit be written once more, row by row, so that the error names it. */
+ * makes the unit be written once more: row by row, so that the error names it, or with what does
+ * not fit put on record. */
 #include "follower/apply_inner.h"
 
 #include "common/base/clock.h"
@@ -53,14 +54,16 @@ static void worker_undo(struct apply_worker *w)
         apply_disconnect(w);
 }
 
-void unit_begin(struct apply_worker *w, bool careful)
+void unit_begin(struct apply_worker *w, enum unit_form form)
 {
     const struct applier *a = w->a;
     struct strbuf *sql;
 
-    w->writer.careful = careful;
+    w->writer.careful = form == UNIT_CAREFUL;
     sql = writer_begin(&w->writer, WRITE_ANY, 0);
-    strbuf_addstr(sql, !a->tidb ? "BEGIN" : careful ? "BEGIN PESSIMISTIC" : "BEGIN OPTIMISTIC");
+    strbuf_addstr(sql, !a->tidb            ? "BEGIN"
+                       : form != UNIT_FAST ? "BEGIN PESSIMISTIC"
+                                           : "BEGIN OPTIMISTIC");
     sql = writer_begin(&w->writer, WRITE_FENCE, 1);
     applied_fence_sql(&a->state, &w->fence, sql);
 }
@@ -107,15 +110,14 @@ enum err_code unit_commit(struct apply_worker *w, struct err *err)
     return rc;
 }
 
-static enum err_code unit_try(struct apply_worker *w, const struct apply_unit *u, bool careful,
-                              struct err *err)
+static enum err_code unit_changes(struct apply_worker *w, const struct apply_unit *u,
+                                  struct err *err)
 {
     const struct strbuf *changes = &u->changes;
     enum err_code rc = ERR_OK;
 
-    fault_point("follow.begin");
-    unit_begin(w, careful);
-    unit_mark(w, u);
+    if (w->form == UNIT_DRIFT)
+        return drift_changes(w, u, changes, 0, err);
     merge_reset(&w->merge);
     for (size_t at = 0; !rc && at < changes->len;) {
         const struct change_head h = apply_head(changes->str + at);
@@ -125,8 +127,17 @@ static enum err_code unit_try(struct apply_worker *w, const struct apply_unit *u
     }
     if (!rc)
         rc = writer_rows(&w->writer, &w->merge, err);
-    if (!rc)
-        rc = writer_flush(&w->writer, err);
+    return rc ? rc : writer_flush(&w->writer, err);
+}
+
+static enum err_code unit_try(struct apply_worker *w, const struct apply_unit *u, struct err *err)
+{
+    enum err_code rc;
+
+    fault_point("follow.begin");
+    unit_begin(w, w->form);
+    unit_mark(w, u);
+    rc = unit_changes(w, u, err);
     return rc ? rc : unit_commit(w, err);
 }
 
@@ -145,8 +156,7 @@ static enum err_code unit_decide(struct apply_worker *w, const struct apply_unit
     return rc;
 }
 
-static enum err_code unit_once(struct apply_worker *w, const struct apply_unit *u, bool careful,
-                               struct err *err)
+static enum err_code unit_once(struct apply_worker *w, const struct apply_unit *u, struct err *err)
 {
     bool done = false;
     enum err_code rc = apply_connect(w, err);
@@ -156,7 +166,8 @@ static enum err_code unit_once(struct apply_worker *w, const struct apply_unit *
         rc = unit_decide(w, u, &done, err);
     if (rc || done)
         return rc;
-    return u->spill ? large_try(w, u, careful, err) : unit_try(w, u, careful, err);
+    drift_forgotten(w);
+    return u->spill ? large_try(w, u, err) : unit_try(w, u, err);
 }
 
 /* The transaction that a row's change is of. */
@@ -212,8 +223,31 @@ static enum err_code unit_wait(struct apply_worker *w, struct backoff *backoff, 
 struct trying { /* of one unit */
     uint64_t begun;
     struct backoff backoff;
-    bool careful;
 };
+
+/* The next form to try after an error that will come again. */
+static bool unit_form_next(struct apply_worker *w, enum err_code rc)
+{
+    const bool stops = w->a->config.on_drift == APPLY_DRIFT_ERROR;
+
+    if (rc == ERR_FOLLOW_DRIFT && !stops && w->form != UNIT_DRIFT)
+        w->form = UNIT_DRIFT;
+    else if (worth_another_look(rc) && w->form == UNIT_FAST)
+        w->form = UNIT_CAREFUL;
+    else
+        return false;
+    return true;
+}
+
+static void unit_record(struct apply_worker *w, const struct apply_unit *u)
+{
+    struct err ignored = ERR_INIT;
+
+    if (drift_stopped(w, u, &ignored)) {
+        log_event(LOG_WARN, "follow.drift.record", F_STR("message", ignored.msg));
+        worker_undo(w);
+    }
+}
 
 /* After a failure. ERR_OK: another try may help. */
 static enum err_code unit_failed(struct apply_worker *w, const struct apply_unit *u,
@@ -227,14 +261,16 @@ static enum err_code unit_failed(struct apply_worker *w, const struct apply_unit
         w->cut = true;
         return ERR_OK;
     }
-    if (worth_another_look(rc) && !t->careful) {
-        t->careful = true;
+    if (unit_form_next(w, rc))
         return ERR_OK;
-    }
     if (rc == ERR_FOLLOW_FENCED)
         return rc;
-    if (!err_info(rc)->retryable || clock_mono_us() - t->begun > w->a->config.retry_us)
-        return unit_wrap(w, u, err);
+    if (!err_info(rc)->retryable || clock_mono_us() - t->begun > w->a->config.retry_us) {
+        (void)unit_wrap(w, u, err);
+        if (rc == ERR_FOLLOW_DRIFT && w->form == UNIT_CAREFUL)
+            unit_record(w, u);
+        return rc;
+    }
     return unit_wait(w, &t->backoff, err);
 }
 
@@ -243,12 +279,14 @@ enum err_code unit_write(struct apply_worker *w, struct apply_unit *u, struct er
     struct trying t = {.begun = clock_mono_us()};
 
     w->cut = false;
+    w->form = UNIT_FAST;
     w->done = w->done_at = 0;
-    while (unit_once(w, u, t.careful, err)) {
+    while (unit_once(w, u, err)) {
         if (unit_failed(w, u, &t, err))
             return err->code;
         err_clear(err);
     }
+    drift_kept(w);
     return ERR_OK;
 }
 
@@ -262,7 +300,7 @@ static enum err_code point_try(struct apply_worker *w, const struct applied_poin
     if (rc)
         return rc;
     writer_reset(&w->writer);
-    unit_begin(w, false);
+    unit_begin(w, UNIT_FAST);
     applied_point_sql(&w->a->state, p, writer_begin(&w->writer, WRITE_ANY, 0));
     if (from < below)
         applied_prune_sql(&w->a->state, from, below, writer_begin(&w->writer, WRITE_ANY, 0));

@@ -75,11 +75,13 @@ static enum err_code drift(struct writer *w, const struct write_sent *s, const c
         return err_set(err, ERR_FOLLOW_DRIFT, "a row is not as it was on the source%s", said);
     w->wrong = e;
     write_key_text(e, &key);
-    (void)err_set(err, ERR_FOLLOW_DRIFT, "%s.%s %s %s%s", e->table->db, e->table->name,
-                  strbuf_str(&key),
-                  s->erase ? "was changed on the source, and is not in the target"
-                           : "was written on the source, and the target has a row with a key of it",
-                  said);
+    (void)err_set(
+        err, ERR_FOLLOW_DRIFT, "%s.%s %s %s%s", e->table->db, e->table->name, strbuf_str(&key),
+        s->erase ? e->old ? "was changed on the source, and the target does not hold it as "
+                            "it was before"
+                          : "was changed on the source, and is not in the target"
+                 : "was written on the source, and the target has a row with a key of it",
+        said);
     strbuf_release(&key);
     return err->code;
 }
@@ -137,9 +139,8 @@ static void bit_number(const char *cell, unsigned long len, struct strbuf *out)
     strbuf_addf(out, "%" PRIu64, bytes_be(cell, len <= 8 ? len : 8));
 }
 
-/* Compares with the column as its index does. */
-static void equal_literal(const struct column *c, const char *cell, unsigned long len,
-                          struct strbuf *out)
+void write_equal_literal(const struct column *c, const char *cell, unsigned long len,
+                         struct strbuf *out)
 {
     if (c->type == TYPE_BIT)
         bit_number(cell, len, out);
@@ -149,9 +150,8 @@ static void equal_literal(const struct column *c, const char *cell, unsigned lon
         key_literal(c, cell, len, out);
 }
 
-/* "`c`<=>literal", true for the same bytes alone. */
-static void same_value(const struct column *c, const char *cell, unsigned long len,
-                       struct strbuf *out)
+void write_same_value(const struct column *c, const char *cell, unsigned long len,
+                      struct strbuf *out)
 {
     const enum cell_form form = column_form(c);
 
@@ -183,7 +183,7 @@ static void same_value(const struct column *c, const char *cell, unsigned long l
     } else {
         strbuf_add_ident(out, c->name);
         strbuf_addstr(out, "<=>");
-        equal_literal(c, cell, len, out);
+        write_equal_literal(c, cell, len, out);
     }
 }
 
@@ -230,86 +230,125 @@ void write_key_text(const struct merge_entry *e, struct strbuf *out)
 
 /* ---- rows that go ---- */
 
+void write_same_row(struct writer *w, const struct apply_table *t, const char *packed,
+                    struct strbuf *out)
+{
+    cells_read(w, packed, t->column_count);
+    for (unsigned i = 0; i < t->column_count; i++) {
+        strbuf_addstr(out, i ? " AND " : "");
+        write_same_value(t->columns[i].def, w->cell[i], w->len[i], out);
+    }
+}
+
+void write_key_where(struct writer *w, const struct apply_table *t, const char *key,
+                     struct strbuf *out)
+{
+    cells_read(w, key, t->key_count);
+    for (unsigned i = 0; i < t->key_count; i++) {
+        strbuf_addstr(out, i ? " AND " : "");
+        strbuf_add_ident(out, t->key[i].def->name);
+        strbuf_addch(out, '=');
+        write_equal_literal(t->key[i].def, w->cell[i], w->len[i], out);
+    }
+}
+
 static enum err_code erase_keyless(struct writer *w, const struct merge_entry *e, struct err *err)
 {
     const struct apply_table *t = e->table;
-    struct strbuf *sql = writer_begin(w, WRITE_ROWS, (uint64_t)-e->more);
+    struct strbuf *sql = writer_begin(w, WRITE_ROWS, (uint64_t)e->need);
 
     w->sent[w->count - 1].entry = e;
     w->sent[w->count - 1].erase = true;
-    cells_read(w, e->key, t->column_count);
     strbuf_addstr(sql, t->erase);
-    for (unsigned i = 0; i < t->column_count; i++) {
-        strbuf_addstr(sql, i ? " AND " : "");
-        same_value(t->columns[i].def, w->cell[i], w->len[i], sql);
-    }
-    strbuf_addf(sql, " LIMIT %" PRIu64, (uint64_t)-e->more);
+    write_same_row(w, t, e->key, sql);
+    strbuf_addf(sql, " LIMIT %" PRIu64, (uint64_t)e->need);
     return flush_if_full(w, err);
 }
 
-/* "k IN (1,2" or "(a=1 AND b=2) OR (a=3 AND b=4)": MariaDB scans no index for "(a,b) IN". */
-static void erase_add(struct writer *w, const struct merge_entry *e, bool first, struct strbuf *sql)
+enum erasing {
+    ERASE_WAS,    /* rows that are there */
+    ERASE_LOOSE,  /* that may be there */
+    ERASE_COMING, /* that come and go within the batch: not there, or somebody else wrote them */
+};
+
+static bool entry_goes(const struct merge_entry *e, enum erasing kind)
+{
+    switch (kind) {
+    case ERASE_WAS:
+        return !e->loose && e->was;
+    case ERASE_LOOSE:
+        return e->loose && !e->image;
+    case ERASE_COMING:
+        break;
+    }
+    return !e->loose && !e->was && !e->image;
+}
+
+/* Whether keys are compared by "k IN (1,2"; else by "(a=1 AND b=2) OR (a=3 AND b=4)": MariaDB scans
+ * no index for "(a,b) IN". */
+static bool erase_by_list(const struct apply_table *t, enum erasing kind)
+{
+    return t->key_count == 1 && !(kind == ERASE_WAS && t->whole_before);
+}
+
+static void erase_add(struct writer *w, const struct merge_entry *e, bool first, enum erasing kind,
+                      struct strbuf *sql)
 {
     const struct apply_table *t = e->table;
 
-    cells_read(w, e->key, t->key_count);
-    if (t->key_count == 1) {
+    if (erase_by_list(t, kind)) {
+        cells_read(w, e->key, t->key_count);
         if (first) {
             strbuf_add_ident(sql, t->key[0].def->name);
             strbuf_addstr(sql, " IN (");
         } else {
             strbuf_addch(sql, ',');
         }
-        equal_literal(t->key[0].def, w->cell[0], w->len[0], sql);
+        write_equal_literal(t->key[0].def, w->cell[0], w->len[0], sql);
         return;
     }
     strbuf_addstr(sql, first ? "(" : " OR (");
-    for (unsigned i = 0; i < t->key_count; i++) {
-        strbuf_addstr(sql, i ? " AND " : "");
-        strbuf_add_ident(sql, t->key[i].def->name);
-        strbuf_addch(sql, '=');
-        equal_literal(t->key[i].def, w->cell[i], w->len[i], sql);
+    write_key_where(w, t, e->key, sql);
+    if (kind == ERASE_WAS && e->old) {
+        strbuf_addstr(sql, " AND ");
+        write_same_row(w, t, e->old, sql);
     }
     strbuf_addch(sql, ')');
 }
 
-static bool entry_goes(const struct merge_entry *e, bool loose)
-{
-    return e->loose == loose && (loose ? !e->image : e->was);
-}
-
 /* One statement of entries from `e` on; the first of them that is not in it is returned. */
 static const struct merge_entry *erase_some(struct writer *w, const struct merge_entry *e,
-                                            const struct merge_entry *end, bool loose)
+                                            const struct merge_entry *end, enum erasing kind)
 {
     const unsigned most = w->careful ? 1 : ERASE_ROWS;
-    struct strbuf *sql = writer_begin(w, loose ? WRITE_ANY : WRITE_ROWS, 0);
+    const struct apply_table *t = e->table;
+    struct strbuf *sql = writer_begin(w, kind == ERASE_LOOSE ? WRITE_ANY : WRITE_ROWS, 0);
     const size_t start = sql->len;
     unsigned rows = 0;
 
     w->sent[w->count - 1].entry = e;
-    w->sent[w->count - 1].erase = true;
-    strbuf_addstr(sql, e->table->erase);
+    w->sent[w->count - 1].erase = kind == ERASE_WAS;
+    strbuf_addstr(sql, t->erase);
     for (; e < end && rows < most && (rows == 0 || sql->len - start < INSERT_BYTES); e++)
-        if (entry_goes(e, loose))
-            erase_add(w, e, rows++ == 0, sql);
-    if (w->sent[w->count - 1].entry->table->key_count == 1)
+        if (entry_goes(e, kind))
+            erase_add(w, e, rows++ == 0, kind, sql);
+    if (erase_by_list(t, kind))
         strbuf_addch(sql, ')');
-    w->sent[w->count - 1].rows = rows;
+    w->sent[w->count - 1].rows = kind == ERASE_COMING ? 0 : rows;
     return e;
 }
 
 static enum err_code erase_keyed(struct writer *w, const struct merge_entry *from,
-                                 const struct merge_entry *end, bool loose, struct err *err)
+                                 const struct merge_entry *end, enum erasing kind, struct err *err)
 {
     enum err_code rc = ERR_OK;
 
     for (const struct merge_entry *e = from; !rc && e < end;) {
-        if (!entry_goes(e, loose)) {
+        if (!entry_goes(e, kind)) {
             e++;
             continue;
         }
-        e = erase_some(w, e, end, loose);
+        e = erase_some(w, e, end, kind);
         rc = flush_if_full(w, err);
     }
     return rc;
@@ -320,7 +359,7 @@ static enum err_code erase_keyed(struct writer *w, const struct merge_entry *fro
 static int64_t entry_comes(const struct merge_entry *e, bool loose)
 {
     if (!e->table->key)
-        return e->more > 0 && !loose ? e->more : 0;
+        return loose ? 0 : e->more + e->need;
     return e->image && e->loose == loose;
 }
 
@@ -384,12 +423,14 @@ static enum err_code table_rows(struct writer *w, const struct merge_entry *from
     enum err_code rc = ERR_OK;
 
     if (from->table->key) {
-        rc = erase_keyed(w, from, end, false, err);
+        rc = erase_keyed(w, from, end, ERASE_WAS, err);
         if (!rc)
-            rc = erase_keyed(w, from, end, true, err);
+            rc = erase_keyed(w, from, end, ERASE_LOOSE, err);
+        if (!rc)
+            rc = erase_keyed(w, from, end, ERASE_COMING, err);
     } else {
         for (const struct merge_entry *e = from; !rc && e < end; e++)
-            if (e->more < 0)
+            if (e->need > 0)
                 rc = erase_keyless(w, e, err);
     }
     if (!rc)

@@ -58,6 +58,21 @@ MUST_CHECK enum err_code writer_answers(struct writer *w, struct err *err);
 /* The row of `count` packed cells; valid until the next call. */
 struct row writer_row(struct writer *w, const char *packed, unsigned count);
 
+/* ---- SQL of values ---- */
+/* Compares with the column as its index does. */
+void write_equal_literal(const struct column *c, const char *cell, unsigned long len,
+                         struct strbuf *out);
+/* "`c`<=>literal", true for the same value alone: text and bytes by their bytes, numbers and times
+ * by value, JSON as the server compares it. */
+void write_same_value(const struct column *c, const char *cell, unsigned long len,
+                      struct strbuf *out);
+/* The row whose key is `key`: "a=1 AND b=2". */
+void write_key_where(struct writer *w, const struct apply_table *t, const char *key,
+                     struct strbuf *out);
+/* A row that has all values of the packed row. */
+void write_same_row(struct writer *w, const struct apply_table *t, const char *packed,
+                    struct strbuf *out);
+
 /* For people: "(id=5,name='x')", values cut at 64 bytes. */
 void write_key_text(const struct merge_entry *e, struct strbuf *out);
 

@@ -30,6 +30,7 @@ struct follow_until { /* borrowed */
     int64_t time; /* seconds, UTC */
 };
 enum follow_ddl_policy { FOLLOW_DDL_APPLY, FOLLOW_DDL_STOP };
+enum follow_drift_policy { FOLLOW_DRIFT_ERROR, FOLLOW_DRIFT_REPAIR, FOLLOW_DRIFT_LOG };
 
 struct follow_config { /* const once follow_run has it; borrowed */
     const struct server_url
@@ -55,11 +56,15 @@ struct follow_config { /* const once follow_run has it; borrowed */
     bool within_load;      /* its rows are there, and what comes behind them is to come */
     bool accept_conflicts; /* the load left rows of the dump out */
     bool any_cascades;     /* changes that foreign keys cascade are in nobody's way */
-    uint64_t reconnect_us; /* how long to try after a lost connection to the source */
-    bool cutover;          /* until the source is read-only and all of it is proven to be here */
-    bool set_read_only;    /* with cutover: makes it so; given back where that is not proven */
-    bool no_counts;        /* with cutover: rows are not counted */
-    uint64_t cutover_us;   /* with cutover: how long the source may be read-only; 0: as it takes */
+    enum follow_drift_policy on_drift; /* a row of the target that is not as the source had it */
+    bool check_before_image;           /* in any of its columns */
+    uint64_t max_drift;                /* more rows on record than these stop; 0: any number */
+    const char *drift_report;          /* file for all records at the end; NULL: none */
+    uint64_t reconnect_us;             /* how long to try after a lost connection to the source */
+    bool cutover;        /* until the source is read-only and all of it is proven to be here */
+    bool set_read_only;  /* with cutover: makes it so; given back where that is not proven */
+    bool no_counts;      /* with cutover: rows are not counted */
+    uint64_t cutover_us; /* with cutover: how long the source may be read-only; 0: as it takes */
 };
 
 struct follow_report {
@@ -67,7 +72,8 @@ struct follow_report {
     uint64_t offset;
     char *gtids;
     uint64_t transactions, changes; /* of this run */
-    uint64_t ddl;                   /* statements that were applied */
+    uint64_t drift_logged, drift_repaired;
+    uint64_t ddl; /* statements that were applied */
     uint64_t total_us;
     bool nothing_to_do;  /* it was there already */
     char *cutover;       /* JSON, docs/follow.md: the proof; NULL: none was come to */

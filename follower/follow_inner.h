@@ -142,6 +142,11 @@ MUST_CHECK enum err_code again_source(struct follow_run *run, struct err *err);
 /* Measures run->source_offset_us. */
 MUST_CHECK enum err_code source_clock(struct conn *source, int64_t *offset_us, struct err *err);
 
+/* ---- follow_drift.c ---- */
+enum apply_drift drift_policy(enum follow_drift_policy policy);
+/* The report of all records, if one is asked for; also after a failure of the run. */
+MUST_CHECK enum err_code drift_render(struct follow_run *run, struct err *err);
+
 /* ---- follow_cascade.c ---- */
 /* ERR_FOLLOW_CASCADE names a followed table whose foreign keys change rows that the binlog does not
  * show. From the dump's definitions. */

@@ -355,6 +355,9 @@ static enum err_code open_applier(struct follow_run *run, struct applier_positio
     const struct applier_config config = {.target = run->config->target,
                                           .state = &run->state,
                                           .threads = run->config->threads,
+                                          .on_drift = drift_policy(run->config->on_drift),
+                                          .check_before_image = run->config->check_before_image,
+                                          .max_drift = run->config->max_drift,
                                           .cancel = &run->apply_cancel};
     const struct applier_position from = {.file = run->origin.file ? run->origin.file : "",
                                           .offset = run->origin.offset,
@@ -398,6 +401,8 @@ static void report_fill(struct follow_run *run)
     r->gtids = xstrdup(at.gtids);
     r->transactions = counts.transactions;
     r->changes = counts.changes;
+    r->drift_logged = counts.drift_logged;
+    r->drift_repaired = counts.drift_repaired;
 }
 
 void follow_report_release(struct follow_report *r)
@@ -424,6 +429,8 @@ static enum err_code follow_steps(struct follow_run *run, struct err *err)
     /* What came before the fault is applied, unless the applier has it. */
     drained = applier_drain(run->applier, rc ? &late : err) == ERR_OK;
     if (!drained && !rc)
+        rc = err->code;
+    if (drift_render(run, rc ? &late : err) && !rc)
         rc = err->code;
     cutover_end(run);
     beat(run, !drained                ? FOLLOW_BROKEN

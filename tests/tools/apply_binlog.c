@@ -2,7 +2,8 @@
  *
  * apply_binlog SOURCE TARGET --file NAME --offset N [--gtids SET] [--job N] [--threads N]
  *     --filter PATTERN... [--idempotent] [--batch-rows N] [--spill-bytes N] [--atomic-bytes N]
- *     [--memory-bytes N] [--retry SECONDS] [--follow SECONDS]
+ *     [--memory-bytes N] [--retry SECONDS] [--follow SECONDS] [--on-drift repair|log]
+ *     [--max-drift N] [--check-before-image]
  *
  * Ends at the binlog's end, or after SECONDS. One JSON object is printed at the end; after an error
  * its name and message are in it, and the exit status is the error's. */
@@ -68,6 +69,10 @@ static bool option(struct program *p, const char *name, const char *value)
         p->config.memory_bytes = number;
     else if (strcmp(name, "--retry") == 0)
         p->config.retry_us = number * 1000000;
+    else if (strcmp(name, "--on-drift") == 0)
+        p->config.on_drift = strcmp(value, "repair") == 0 ? APPLY_DRIFT_REPAIR : APPLY_DRIFT_LOG;
+    else if (strcmp(name, "--max-drift") == 0)
+        p->config.max_drift = number;
     else if (strcmp(name, "--follow") == 0)
         p->follow = number;
     else
@@ -81,6 +86,10 @@ static bool options_read(struct program *p, char **argv)
     p->target_url = *argv++;
     p->job = 1;
     for (; *argv; argv++) {
+        if (strcmp(*argv, "--check-before-image") == 0) {
+            p->config.check_before_image = true;
+            continue;
+        }
         if (strcmp(*argv, "--idempotent") == 0) {
             p->mode = APPLY_IDEMPOTENT;
             continue;
@@ -238,10 +247,11 @@ static void report(struct program *p, uint64_t begun, const struct err *err)
     (void)getrusage(RUSAGE_SELF, &usage);
     (void)printf("{\"error\":\"%s\",\"transactions\":%" PRIu64 ",\"changes\":%" PRIu64
                  ",\"written\":%" PRIu64 ",\"retries\":%" PRIu64 ",\"cut\":%" PRIu64
+                 ",\"logged\":%" PRIu64 ",\"repaired\":%" PRIu64
                  ",\"file\":\"%s\",\"offset\":%" PRIu64 ",\"gtids\":\"%s\",\"seconds\":%.3f"
                  ",\"rss\":%ld}\n",
                  err->code ? err_info(err->code)->name : "", n.transactions, n.changes, n.written,
-                 n.retries, n.cut, at.file, at.offset, at.gtids,
+                 n.retries, n.cut, n.drift_logged, n.drift_repaired, at.file, at.offset, at.gtids,
                  (double)(clock_mono_us() - begun) / 1e6, usage.ru_maxrss / 1024);
     if (err->code)
         (void)fprintf(stderr, "%s\n", err->msg);
