@@ -232,7 +232,7 @@ static enum err_code follow_servers(const struct follow_opts *o, struct server_u
 static enum err_code follow_with(const struct follow_opts *o, const struct general_opts *general,
                                  struct command_context *ctx, struct err *err)
 {
-    struct progress progress = {.stage = "follow"};
+    struct progress progress = {.stage = "follow", .endless = true, .lag_ms = -1};
     struct progress_printer *printer = NULL;
     struct follow_report report = {0};
     struct server_url source = {0};

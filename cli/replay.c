@@ -25,7 +25,7 @@ void replay_print(const struct follow_report *r)
 enum err_code replay_run(void *ctx, const char *renames, bool captured, struct err *err)
 {
     struct replay *r = ctx;
-    struct progress progress = {.stage = "replay"};
+    struct progress progress = {.stage = "replay", .endless = true, .lag_ms = -1};
     const struct follow_config config = {.source = captured ? NULL : r->source,
                                          .target = r->target,
                                          .input = r->input,

@@ -170,6 +170,10 @@ void applier_counts(struct applier *a, struct applier_counts *counts)
 {
     pthread_mutex_lock(&a->lock);
     *counts = a->counts;
+    counts->queued = a->unit_count - a->running;
+    counts->queued_bytes = a->bytes;
+    counts->busy = a->running;
+    counts->oldest = a->unit_count > 0 ? a->units[0]->began : 0;
     pthread_mutex_unlock(&a->lock);
 }
 
@@ -268,6 +272,8 @@ static void unit_extend(struct applier *a, struct apply_unit *u, const char *fil
 {
     u->file = file;
     u->end = end;
+    if (u->transactions == 0)
+        u->began = a->open_timestamp;
     u->transactions++;
     if (a->open_timestamp)
         u->timestamp = a->open_timestamp;

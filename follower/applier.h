@@ -132,6 +132,10 @@ struct applier_counts {             /* of this run, for people */
     uint64_t retries;
     uint64_t drift_logged, drift_repaired; /* rows on record */
     uint64_t cut;                          /* transactions that were committed in parts */
+    /* Of this moment. */
+    uint64_t queued, queued_bytes, busy; /* transactions of the target that wait; bytes of changes
+                                            in memory; threads that write */
+    uint32_t oldest; /* when the first that is not committed was on the source; 0: none is */
 };
 void applier_counts(struct applier *a, struct applier_counts *counts);
 

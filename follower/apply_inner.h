@@ -33,7 +33,7 @@ struct apply_unit {
     /* Behind its last transaction, those without changes included. */
     const char *file;
     uint64_t end, transactions;
-    uint32_t timestamp;
+    uint32_t began, timestamp; /* of its first transaction, and of its last */
     struct gtid *gtids;
     size_t gtid_count, gtid_cap;
 };

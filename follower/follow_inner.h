@@ -12,6 +12,7 @@
 #include "follower/cutover.h"
 #include "follower/definition.h"
 #include "follower/follow.h"
+#include "follower/follow_watch.h"
 #include "follower/place.h"
 #include "formats/binlog_reader.h"
 #include "formats/dump_read.h"
@@ -22,12 +23,13 @@
 #define TABLE_UNKNOWN UINT_MAX /* follow_table.id: not given to the applier yet */
 
 struct follow_table {
-    char *db, *name;               /* on the source */
-    char *to_db, *to_name;         /* on the target */
-    unsigned from, to;             /* epochs; 0: exact from where it was made */
-    bool left_out;                 /* the target does not hold its rows */
-    struct definition *definition; /* on the source, where the reader is; NULL: left out */
-    unsigned id;                   /* the applier's, or TABLE_UNKNOWN */
+    char *db, *name;                    /* on the source */
+    char *to_db, *to_name;              /* on the target */
+    unsigned from, to;                  /* epochs; 0: exact from where it was made */
+    bool left_out;                      /* the target does not hold its rows */
+    struct definition *definition;      /* on the source, where the reader is; NULL: left out */
+    unsigned id;                        /* the applier's, or TABLE_UNKNOWN */
+    uint64_t inserts, updates, deletes; /* since they were handed to the watch */
 };
 
 struct epoch_window { /* by epoch number - 1 */
@@ -73,10 +75,12 @@ struct follow_run {
     bool txn_open;
     bool txn_applied; /* an earlier run has */
     bool ended;
-    bool txn_rows;            /* rows of it have come */
-    bool ddl_pending;         /* its DDL is done on the target, and is to be recorded */
-    uint64_t beat_us;         /* when the state was last told */
-    int64_t source_offset_us; /* the source's clock (UTC), less this machine's monotonic one */
+    bool txn_rows;    /* rows of it have come */
+    bool ddl_pending; /* its DDL is done on the target, and is to be recorded */
+    uint64_t hand_us; /* when the watch was last told */
+    /* The source's clock (UTC), less this machine's monotonic one. */
+    atomic_int_fast64_t source_offset_us;
+    struct watch watch;
     struct cutover cut;
 };
 
@@ -139,7 +143,7 @@ MUST_CHECK enum err_code again_target(struct follow_run *run, again_fn *fn, void
 MUST_CHECK enum err_code again_source(struct follow_run *run, struct err *err);
 
 /* ---- follow_clock.c ---- */
-/* Measures run->source_offset_us. */
+/* Measures the source's clock (UTC microseconds) less this machine's monotonic one. */
 MUST_CHECK enum err_code source_clock(struct conn *source, int64_t *offset_us, struct err *err);
 
 /* ---- follow_drift.c ---- */

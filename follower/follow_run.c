@@ -23,7 +23,7 @@
 #include <stdlib.h>
 
 #define CUT_BEAT_MS 250
-#define BEAT_US ((uint64_t)2000000)
+#define HAND_US ((uint64_t)1000000)
 #define APPLY_GRACE_US ((uint64_t)8000000)
 
 /* ---- stopping ---- */
@@ -108,33 +108,15 @@ static bool until_passed(const struct follow_run *run, const struct binlog_item 
     return u->kind == FOLLOW_TIME && (int64_t)item->timestamp > u->time;
 }
 
-static void beat(struct follow_run *run, const char *stage)
+/* The watch is told where the reader is, and what it has counted. */
+static void hand_now_and_then(struct follow_run *run)
 {
-    struct applier_position at;
-    struct applier_counts counts;
-    struct follow_beat b;
-    struct err ignored = ERR_INIT;
+    const uint64_t now = clock_mono_us();
 
-    applier_position(run->applier, &at);
-    applier_counts(run->applier, &counts);
-    b = (struct follow_beat){.stage = stage,
-                             .file = at.file,
-                             .offset = at.offset,
-                             .gtids = at.gtids,
-                             .source_time = at.timestamp,
-                             .transactions = counts.transactions,
-                             .rows = counts.changes};
-    atomic_store(&run->progress->rows, counts.changes);
-    atomic_store(&run->progress->pieces, counts.transactions);
-    run->beat_us = clock_mono_us();
-    if (start_again(run, &ignored) || follow_beat(run->conn, &run->state, &b, &ignored))
-        log_event(LOG_DEBUG, "follow.beat", F_STR("message", ignored.msg));
-}
-
-static void beat_now_and_then(struct follow_run *run, const char *stage)
-{
-    if (clock_mono_us() - run->beat_us >= BEAT_US)
-        beat(run, stage);
+    if (now - run->hand_us < HAND_US)
+        return;
+    run->hand_us = now;
+    watch_hand_over(run);
 }
 
 /* ---- items ---- */
@@ -178,6 +160,7 @@ static enum err_code item_begin(struct follow_run *run, const struct binlog_item
         run->txn_file = xstrdup(item->file);
     }
     run->txn_start = item->start;
+    atomic_store(&run->watch.open_s, item->timestamp);
     windows_look(run, item);
     run->txn_open = true;
     run->txn_rows = false;
@@ -191,6 +174,16 @@ static enum applier_mode table_mode(const struct follow_run *run, const struct f
     return run->epochs[t->to - 1].exact ? APPLY_EXACT : APPLY_IDEMPOTENT;
 }
 
+static void count_row(struct follow_table *t, const struct row_change *change)
+{
+    if (change->before.count == 0)
+        t->inserts++;
+    else if (change->after.count == 0)
+        t->deletes++;
+    else
+        t->updates++;
+}
+
 static enum err_code item_row(struct follow_run *run, const struct binlog_item *item,
                               struct err *err)
 {
@@ -201,6 +194,7 @@ static enum err_code item_row(struct follow_run *run, const struct binlog_item *
     run->txn_rows = true;
     if (run->txn_applied)
         return ERR_OK;
+    count_row(t, item->change);
     if (tables_register(run, t, err))
         return err->code;
     if (applier_change(run->applier, t->id, table_mode(run, t), item->change, err))
@@ -211,7 +205,7 @@ static enum err_code item_row(struct follow_run *run, const struct binlog_item *
 /* How long ago, by the source's clock, what was just read was committed there. */
 static int64_t behind_s(const struct follow_run *run, const struct binlog_item *item)
 {
-    const int64_t now_us = (int64_t)clock_mono_us() + run->source_offset_us;
+    const int64_t now_us = (int64_t)clock_mono_us() + atomic_load(&run->source_offset_us);
 
     return now_us / 1000000 - (int64_t)item->timestamp;
 }
@@ -226,7 +220,9 @@ static enum err_code item_commit(struct follow_run *run, const struct binlog_ite
         return err->code;
     run->ddl_pending = false;
     run->ended = until_reached(run);
-    beat_now_and_then(run, FOLLOW_GOING);
+    atomic_store(&run->watch.read_s, item->timestamp);
+    atomic_store(&run->watch.open_s, 0);
+    hand_now_and_then(run);
     return run->config->cutover ? cutover_step(run, false, behind_s(run, item), err) : ERR_OK;
 }
 
@@ -246,10 +242,13 @@ static enum err_code item_take(struct follow_run *run, const struct binlog_item 
         if (run->txn_open)
             applier_rollback(run->applier);
         run->txn_open = false;
+        atomic_store(&run->watch.open_s, 0);
         break;
     case BINLOG_IDLE:
         run->ended = until_reached(run);
-        beat_now_and_then(run, FOLLOW_CLOSE);
+        if (item->at_end)
+            atomic_store(&run->watch.end_us, clock_mono_us());
+        hand_now_and_then(run);
         return run->config->cutover && !run->txn_open
                    ? cutover_step(run, item->at_end, INT64_MAX, err)
                    : ERR_OK;
@@ -368,6 +367,17 @@ static enum err_code open_applier(struct follow_run *run, struct applier_positio
     return applier_start(run->applier, &from, at, err);
 }
 
+static enum err_code measure_clock(struct follow_run *run, struct err *err)
+{
+    int64_t offset_us = 0;
+    enum err_code rc = ERR_OK;
+
+    if (run->source_conn)
+        rc = source_clock(run->source_conn, &offset_us, err);
+    atomic_store(&run->source_offset_us, offset_us);
+    return rc;
+}
+
 static enum err_code follow_open(struct follow_run *run, struct err *err)
 {
     const struct follow_config *config = run->config;
@@ -379,9 +389,7 @@ static enum err_code follow_open(struct follow_run *run, struct err *err)
         return err->code;
     log_event(LOG_INFO, "follow.start", F_STR("file", at.file), F_U64("offset", at.offset),
               F_STR("gtids", at.gtids), F_U64("tables", run->table_count));
-    if (start_source(run, &at, err) ||
-        (run->source_conn && source_clock(run->source_conn, &run->source_offset_us, err)) ||
-        cutover_start(run, err))
+    if (start_source(run, &at, err) || measure_clock(run, err) || cutover_start(run, err))
         return err->code;
     return open_reader(run, &at, err);
 }
@@ -416,12 +424,16 @@ void follow_report_release(struct follow_report *r)
 static enum err_code follow_steps(struct follow_run *run, struct err *err)
 {
     struct err late = ERR_INIT;
+    struct err ignored = ERR_INIT;
     bool drained;
     enum err_code rc = follow_open(run, err);
 
     if (rc)
         return rc;
-    beat(run, FOLLOW_GOING);
+    watch_beat(run, run->conn, FOLLOW_GOING, &ignored);
+    rc = watch_start(run, err);
+    if (rc)
+        return rc;
     rc = follow_loop(run, err);
     if (run->txn_open)
         applier_rollback(run->applier);
@@ -433,10 +445,10 @@ static enum err_code follow_steps(struct follow_run *run, struct err *err)
     if (drift_render(run, rc ? &late : err) && !rc)
         rc = err->code;
     cutover_end(run);
-    beat(run, !drained                ? FOLLOW_BROKEN
-              : !rc                   ? "ended"
-              : rc == ERR_INTERRUPTED ? "interrupted"
-                                      : "stopped by an error");
+    watch_stop(run, !drained                ? FOLLOW_BROKEN
+                    : !rc                   ? "ended"
+                    : rc == ERR_INTERRUPTED ? "interrupted"
+                                            : "stopped by an error");
     return rc;
 }
 

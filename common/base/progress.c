@@ -19,6 +19,7 @@
 #define LIVE_EVERY_MS 250
 #define JSON_EVERY_MS 1000
 #define PLAIN_EVERY_MS 10000
+#define ENDLESS_OVER_S 3.0
 #define RATE_WEIGHT 0.2 /* of the newest interval in the smoothed rate */
 
 struct progress_printer {
@@ -31,8 +32,9 @@ struct progress_printer {
     /* The rest belongs to the printing thread. */
     uint64_t start_us; /* monotonic */
     uint64_t last_us;
-    uint64_t last_bytes;
-    double rate; /* bytes per second, smoothed; 0: not known yet */
+    uint64_t last_bytes, last_rows, last_pieces;
+    double row_rate, piece_rate; /* likewise; of what is endless */
+    double rate;                 /* bytes per second, smoothed; 0: not known yet */
 };
 
 struct progress_now {
@@ -57,6 +59,20 @@ void size_text(uint64_t bytes, char out[SIZE_TEXT_MAX])
     (void)snprintf(out, SIZE_TEXT_MAX, "%.1f %s", value, units[unit]);
 }
 
+/* Rates of what has no end, over the last seconds mostly. */
+static void progress_rates(struct progress_printer *pp, const struct progress_now *now,
+                           double seconds)
+{
+    const double weight = seconds / (seconds + ENDLESS_OVER_S);
+
+    if (!pp->progress->endless || seconds <= 0)
+        return;
+    pp->row_rate += weight * ((double)(now->rows - pp->last_rows) / seconds - pp->row_rate);
+    pp->piece_rate += weight * ((double)(now->pieces - pp->last_pieces) / seconds - pp->piece_rate);
+    pp->last_rows = now->rows;
+    pp->last_pieces = now->pieces;
+}
+
 static struct progress_now progress_read(struct progress_printer *pp)
 {
     const struct progress *p = pp->progress;
@@ -75,6 +91,7 @@ static struct progress_now progress_read(struct progress_printer *pp)
 
         pp->rate = pp->rate > 0 ? pp->rate + RATE_WEIGHT * (rate - pp->rate) : rate;
     }
+    progress_rates(pp, &now, seconds);
     pp->last_us = us;
     pp->last_bytes = now.bytes;
     if (pp->rate >= 1 && now.total_bytes > now.bytes) {
@@ -98,11 +115,55 @@ static void progress_add_left(struct strbuf *out, const struct progress_now *now
         strbuf_addf(out, "  %llus left", s);
 }
 
+static void progress_endless_text(const struct progress_printer *pp, const struct progress_now *now,
+                                  struct strbuf *out)
+{
+    const struct progress *p = pp->progress;
+    const long long lag_ms = (long long)atomic_load(&p->lag_ms);
+    char size[SIZE_TEXT_MAX];
+
+    size_text(atomic_load(&p->queued_bytes), size);
+    strbuf_addf(out, "%s", atomic_load(&p->stage));
+    if (lag_ms >= 0)
+        strbuf_addf(out, "  lag %.1f s", (double)lag_ms / 1000);
+    strbuf_addf(out,
+                "  %llu transactions (%.0f/s)  %llu rows (%.0f/s)  queue %llu, %s  %llu writing",
+                (unsigned long long)now->pieces, pp->piece_rate, (unsigned long long)now->rows,
+                pp->row_rate, (unsigned long long)atomic_load(&p->queued), size,
+                (unsigned long long)atomic_load(&p->busy));
+}
+
+static void progress_endless_json(const struct progress_printer *pp, const struct progress_now *now,
+                                  struct strbuf *out)
+{
+    const struct progress *p = pp->progress;
+    const json_int_t lag_ms = (json_int_t)atomic_load(&p->lag_ms);
+    json_t *line = json_pack(
+        "{s:s,s:I,s:I,s:f,s:f,s:I,s:I,s:I,s:f}", "stage", atomic_load(&p->stage), "rows",
+        (json_int_t)now->rows, "transactions", (json_int_t)now->pieces, "rows_per_second",
+        pp->row_rate, "transactions_per_second", pp->piece_rate, "queue",
+        (json_int_t)atomic_load(&p->queued), "queue_bytes",
+        (json_int_t)atomic_load(&p->queued_bytes), "writing", (json_int_t)atomic_load(&p->busy),
+        "seconds", (double)(pp->last_us - pp->start_us) / 1e6);
+    char *text;
+
+    if (lag_ms >= 0)
+        (void)json_object_set_new(line, "lag_seconds", json_real((double)lag_ms / 1000));
+    text = json_dumps(line, JSON_COMPACT);
+    strbuf_addstr(out, text ? text : "");
+    free(text);
+    json_decref(line);
+}
+
 static void progress_text(const struct progress_printer *pp, const struct progress_now *now,
                           struct strbuf *out)
 {
     char size[SIZE_TEXT_MAX];
 
+    if (pp->progress->endless) {
+        progress_endless_text(pp, now, out);
+        return;
+    }
     size_text(now->bytes, size);
     strbuf_addf(out, "%s  %s", atomic_load(&pp->progress->stage), size);
     if (now->total_bytes) {
@@ -124,14 +185,19 @@ static void progress_text(const struct progress_printer *pp, const struct progre
 static void progress_json(const struct progress_printer *pp, const struct progress_now *now,
                           struct strbuf *out)
 {
-    json_t *line =
+    json_t *line;
+    char *text;
+
+    if (pp->progress->endless) {
+        progress_endless_json(pp, now, out);
+        return;
+    }
+    line =
         json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:f,s:f}", "stage", atomic_load(&pp->progress->stage),
                   "rows", (json_int_t)now->rows, "bytes", (json_int_t)now->bytes, "total_bytes",
                   (json_int_t)now->total_bytes, "pieces", (json_int_t)now->pieces, "total_pieces",
                   (json_int_t)now->total_pieces, "bytes_per_second", pp->rate, "seconds",
                   (double)(pp->last_us - pp->start_us) / 1e6);
-    char *text;
-
     if (now->has_left)
         (void)json_object_set_new(line, "seconds_left", json_integer((json_int_t)now->left_s));
     text = json_dumps(line, JSON_COMPACT);

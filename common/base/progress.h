@@ -9,6 +9,7 @@
 #include "common/base/err.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
@@ -20,6 +21,10 @@ struct progress {
     atomic_uint_fast64_t total_bytes;  /* planned; 0: not known */
     atomic_uint_fast64_t pieces;       /* chunks done */
     atomic_uint_fast64_t total_pieces; /* 0: not known */
+    /* Of what has no end: rows, and pieces, which are transactions, with their rates. */
+    bool endless;
+    atomic_int_fast64_t lag_ms; /* below 0: not known */
+    atomic_uint_fast64_t queued, queued_bytes, busy;
 };
 
 struct progress_printer;

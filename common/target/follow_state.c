@@ -1,6 +1,7 @@
 #include "common/target/follow_state.h"
 
 #include "common/target/follow_cutover.h"
+#include "common/target/follow_live.h"
 #include "common/target/follow_log.h"
 
 #include "common/base/mem.h"
@@ -17,6 +18,8 @@
 static const struct state_made follow_tables[] = {
     {FOLLOW_LOG_TABLE, FOLLOW_LOG_COLUMNS},
     {FOLLOW_CUTOVER_TABLE, FOLLOW_CUTOVER_COLUMNS},
+    {FOLLOW_LIVE_TABLE, FOLLOW_LIVE_COLUMNS},
+    {FOLLOW_COUNT_TABLE, FOLLOW_COUNT_COLUMNS},
     {"follow",
      "job BIGINT UNSIGNED NOT NULL,"
      "format INT NOT NULL,"
