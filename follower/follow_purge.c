@@ -11,8 +11,9 @@
 #include <stdlib.h>
 
 #define DAY 86400
-#define AGAIN_US ((uint64_t)600000000) /* between two warnings, unless half of the time has gone   \
-                                        */
+#define AGAIN_US                                                                                   \
+    ((uint64_t)600000000) /* between two warnings, unless half of the time has gone                \
+                           */
 #define FOR_EVER INT64_MAX
 
 struct retention {
