@@ -13,18 +13,17 @@
 
 struct follow_opts {
     const char *source, *target, *source_password, *target_password, *defaults_file;
-    const char *input, *from, *until, *meta_schema;
-    struct opt_list filters, renames;
+    const char *input, *from, *until, *meta_schema, *ddl_done;
+    struct opt_list filters, renames, ddl;
     unsigned threads, server_id;
     uint64_t reconnect_us;
     uint64_t cutover_us, max_drift;
     const char *drift_report;
-    int ddl, cascades, counts, on_drift;
+    int cascades, counts, on_drift;
     bool cutover, set_read_only, json, check_before_image;
     bool accept_conflicts, loaded_elsewhere, case_sensitive;
 };
 
-static const char *const ddl_words[] = {"apply", "stop", NULL};
 static const char *const counts_words[] = {"exact", "none", NULL};
 static const char *const on_drift_words[] = {"error", "repair", "log", NULL};
 static const char *const cascades_words[] = {"refuse", "none", NULL};
@@ -78,10 +77,17 @@ static const struct opt follow_opts_table[] = {
     {"server-id", 0, OPT_UINT, FIELD(server_id), "N",
      "as which replica the source knows this process (a random one that is free)", NULL, 1, 0,
      false},
-    {"ddl", 0, OPT_ENUM, FIELD(ddl), "apply|stop",
-     "when the source changes a definition: do the same on the target where that can be done "
-     "exactly, else stop; or always stop (apply)",
-     ddl_words, 0, 0, false},
+    {"ddl", 0, OPT_LIST, FIELD(ddl), "ACTION[=WHAT]",
+     "when the source changes a definition: apply (do the same on the target where that can be "
+     "done exactly, else stop), skip or stop; WHAT is a pattern ('shop.log_*'), the statement's "
+     "words "
+     "('drop table'), or both ('drop table on shop.*'); repeatable, the last one that fits decides "
+     "(apply)",
+     NULL, 0, 0, false},
+    {"ddl-done", 0, OPT_STRING, FIELD(ddl_done), "FILE:POS",
+     "the statement at which it stopped there is done on the target by hand: go on behind it, if "
+     "the definitions fit",
+     NULL, 0, 0, false},
     {"on-drift", 0, OPT_ENUM, FIELD(on_drift), "error|repair|log",
      "when a row of the target is not as the source had it: stop, make it what the source has, or "
      "leave the change out; each is put on record (error)",
@@ -242,7 +248,8 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
                                    .meta_schema = o->meta_schema,
                                    .threads = o->threads,
                                    .server_id = o->server_id,
-                                   .ddl = (enum follow_ddl_policy)o->ddl,
+                                   .ddl = o->ddl.items,
+                                   .ddl_count = o->ddl.count,
                                    .accept_conflicts = o->accept_conflicts,
                                    .any_cascades = o->cascades == 1,
                                    .on_drift = (enum follow_drift_policy)o->on_drift,
@@ -252,11 +259,15 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
                                    .reconnect_us = o->reconnect_us};
     char *file = NULL;
     char *from = NULL;
+    char *done = NULL;
     enum err_code rc;
 
     rc = until_parse(o->until, &config.until, &file, err);
     if (!rc)
         rc = from_parse(o, &config, &from, err);
+    if (!rc && o->ddl_done && !until_position(o->ddl_done, &done, &config.ddl_done_offset))
+        rc = err_set(err, ERR_USAGE, "--ddl-done '%s' is not FILE:POS", o->ddl_done);
+    config.ddl_done_file = done;
     if (!rc)
         rc = cutover_check(o, &config, err);
     if (!rc)
@@ -280,6 +291,7 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
     server_url_release(&target);
     free(file);
     free(from);
+    free(done);
     return rc;
 }
 

@@ -1,88 +1,41 @@
-/* Definitions behind a step of DDL: how the rows that follow look in the binlog. */
-#include "common/base/log.h"
+/* Definitions behind a step of DDL: how the rows that follow look in the binlog. Read from the
+ * statement alone, as the source's server reads it, whatever the target makes of it. */
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
 #include "common/schema/collation.h"
+#include "common/schema/column_text.h"
 #include "common/schema/read.h"
 #include "follower/follow_ddl.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <strings.h>
 
+enum err_code column_text_read(const char *text, const struct flavour *flavour,
+                               struct column_text *out, struct err *err)
+{
+    struct strbuf create = {0};
+    const char *sql;
+
+    *out = (struct column_text){.arena = arena_new()};
+    strbuf_addf(&create, "CREATE TABLE `t` (%s)", text);
+    sql = arena_strdup(out->arena, strbuf_str(&create));
+    strbuf_release(&create);
+    if (ddl_text_init(&out->d, sql, flavour, out->arena, err) ||
+        ddl_table_parse(&out->d, &out->t, err))
+        return err->code;
+    return ERR_OK;
+}
+
 /* ---- what the source says now ---- */
 
-static enum err_code source_now(const struct follow_run *run, const char *db, const char *name,
-                                struct schema **schema, const struct table **out, struct err *err)
-{
-    struct strbuf pattern = {0};
-    struct filter *filter = NULL;
-    const char *patterns[1];
-    enum err_code rc;
-
-    *out = NULL;
-    strbuf_add_ident(&pattern, db);
-    strbuf_addch(&pattern, '.');
-    strbuf_add_ident(&pattern, name);
-    patterns[0] = strbuf_str(&pattern);
-    rc = filter_new(patterns, 1, true, &filter, err);
-    if (!rc)
-        rc = schema_read(run->source_conn, filter, schema, err);
-    if (!rc)
-        *out = schema_find(*schema, db, name);
-    filter_free(filter);
-    strbuf_release(&pattern);
-    return rc;
-}
-
-static bool text_equal(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-static bool column_same(const struct column *a, const struct column *b)
-{
-    return a->type == b->type && a->length == b->length && a->precision == b->precision &&
-           a->scale == b->scale && a->fsp == b->fsp && a->is_unsigned == b->is_unsigned &&
-           text_equal(a->charset, b->charset);
-}
-
-/* No later statement that the binlog still holds has changed what was known before. */
-static bool table_unchanged(const struct table *known, const struct table *now)
-{
-    for (unsigned i = 0; known && i < known->column_count; i++) {
-        const struct column *c = table_column(now, known->columns[i].name);
-
-        if (!c || !column_same(&known->columns[i], c))
-            return false;
-    }
-    return true;
-}
-
-static enum err_code column_unknown(const struct follow_table *t, const char *name, struct err *err)
-{
-    return err_set(
-        err, ERR_FOLLOW_DDL,
-        "%s.%s has been changed again on the source since, so how its column '%s' looked "
-        "in between is not known",
-        t->db, t->name, name);
-}
-
-/* Names in the order of the new definition, with what the statement says of those that are new. */
-struct shape {
-    const char **names;
-    const char **charsets; /* of a new text column; "": not said; NULL: the column is not new */
-    unsigned count;
-};
-
-static enum err_code database_charset(const struct follow_run *run, const char *db, char **out,
-                                      struct err *err)
+enum err_code database_collation(const struct follow_run *run, const char *db, char **out,
+                                 struct err *err)
 {
     struct strbuf sql = {0};
     enum err_code rc = ERR_OK;
 
     *out = NULL;
-    strbuf_addstr(&sql, "SELECT default_character_set_name FROM information_schema.schemata WHERE "
+    strbuf_addstr(&sql, "SELECT default_collation_name FROM information_schema.schemata WHERE "
                         "schema_name=");
     strbuf_add_quotedz(&sql, db);
     if (run->source_conn)
@@ -91,162 +44,74 @@ static enum err_code database_charset(const struct follow_run *run, const char *
     return rc;
 }
 
-/* A new column as the target has it since the step, with the statement's own character set. */
-static enum err_code column_of_target(struct ddl_job *j, const struct follow_table *t,
-                                      const char *name, const char *charset, struct column *out,
-                                      struct err *err)
+/* Of a table whose definition was written down without it. Owned; NULL: not known. */
+static enum err_code table_collation_now(const struct follow_run *run, const struct table *model,
+                                         char **out, struct err *err)
 {
-    const struct table *target;
-    const struct column *c;
-
-    if (!j->target_read && tables_read_target(j->run, err))
-        return err->code;
-    j->target_read = true;
-    target = j->run->target ? schema_find(j->run->target, t->to_db, t->to_name) : NULL;
-    c = target ? table_column(target, name) : NULL;
-    if (!c || (c->charset && !*charset))
-        return column_unknown(t, name, err);
-    *out = *c;
-    if (c->charset)
-        out->charset = charset;
-    return ERR_OK;
-}
-
-/* Columns that were known stay; new ones are what the source says of them now, or, where that has
- * moved on, what the target has made of the statement. */
-static enum err_code definition_make(struct ddl_job *j, struct follow_table *t,
-                                     const struct shape *shape, struct err *err)
-{
-    const struct table *old = t->definition ? &t->definition->model : NULL;
-    struct schema *schema = NULL;
-    const struct table *now = NULL;
-    struct table want = {.db = t->db, .name = t->name, .column_count = shape->count};
+    struct strbuf sql = {0};
     enum err_code rc = ERR_OK;
 
-    if (j->run->source_conn)
-        rc = source_now(j->run, t->db, t->name, &schema, &now, err);
-    if (now && !table_unchanged(old, now))
-        now = NULL;
-    want.columns = xcalloc(shape->count + 1U, sizeof *want.columns);
-    for (unsigned i = 0; !rc && i < shape->count; i++) {
-        const char *name = shape->names[i];
-        const struct column *c = shape->charsets[i] ? NULL : table_column(old, name);
-
-        if (!c && now)
-            c = table_column(now, name);
-        if (c)
-            want.columns[i] = *c;
-        else
-            rc = column_of_target(j, t, name, shape->charsets[i] ? shape->charsets[i] : "",
-                                  &want.columns[i], err);
-    }
-    if (!rc) {
-        struct definition *made = definition_copy(&want, t);
-
-        definition_free(t->definition);
-        t->definition = made;
-        t->id = TABLE_UNKNOWN;
-    }
-    free(want.columns);
-    schema_free(schema);
+    *out = model->collation ? xstrdup(model->collation) : NULL;
+    strbuf_addstr(&sql, "SELECT table_collation FROM information_schema.tables WHERE "
+                        "table_schema=");
+    strbuf_add_quotedz(&sql, model->db);
+    strbuf_addstr(&sql, " AND table_name=");
+    strbuf_add_quotedz(&sql, model->name);
+    if (!*out && run->source_conn)
+        rc = conn_value(run->source_conn, strbuf_str(&sql), out, err);
+    strbuf_release(&sql);
     return rc;
 }
 
-/* ---- steps ---- */
+/* ---- CREATE ---- */
 
-/* The character set that a column's attributes, or a table's options, name; NULL: none. */
-static const char *charset_of(const struct ddl_text *d, size_t charset, size_t collation)
+static void definition_set(struct follow_table *t, struct table *model)
 {
-    char name[16];
+    struct definition *made;
 
-    if (charset != DDL_NONE)
-        return ddl_value(d, charset);
-    if (collation == DDL_NONE)
-        return NULL;
-    collation_charset(ddl_value(d, collation), name);
-    return arena_strdup(d->arena, name);
+    model->db = t->db;
+    model->name = t->name;
+    made = definition_copy(model, t);
+    definition_free(t->definition);
+    t->definition = made;
+    t->id = TABLE_UNKNOWN;
 }
 
-static const char *column_charset(const struct ddl_text *d, const struct ddl_item *item)
+static enum err_code create_model(const struct ddl_job *j, const struct ddl_step *s,
+                                  struct arena *arena, struct table *out, struct err *err)
 {
-    const struct ddl_attr *charset = ddl_attr(item, ATTR_CHARSET);
-    const struct ddl_attr *collation = ddl_attr(item, ATTR_COLLATE);
+    const struct flavour *server = &j->run->source;
+    struct ddl_table parsed = {0};
+    char *database = NULL;
+    struct ddl_text d;
+    enum err_code rc = ddl_text_init(&d, s->text, server, arena, err);
 
-    if (ddl_attr(item, ATTR_BINARY)) /* ASCII, UNICODE: old words, not followed */
-        return "";
-    return charset_of(d, charset ? charset->value : DDL_NONE,
-                      collation ? collation->value : DDL_NONE);
-}
-
-static const char *table_charset(const struct ddl_text *d, const struct ddl_table *t)
-{
-    size_t charset = DDL_NONE, collation = DDL_NONE;
-
-    for (size_t i = 0; i < t->option_count; i++)
-        if (strcmp(t->options[i].name, "CHARSET") == 0)
-            charset = t->options[i].value;
-        else if (strcmp(t->options[i].name, "COLLATE") == 0)
-            collation = t->options[i].value;
-    return charset_of(d, charset, collation);
-}
-
-static void shape_add(struct shape *shape, const char *name, const char *charset)
-{
-    shape->names[shape->count] = name;
-    shape->charsets[shape->count++] = charset;
-}
-
-static struct shape shape_new(size_t room)
-{
-    return (struct shape){.names = xcalloc(room + 1, sizeof(char *)),
-                          .charsets = xcalloc(room + 1, sizeof(char *))};
-}
-
-static void shape_release(struct shape *shape)
-{
-    free(shape->names);
-    free(shape->charsets);
-}
-
-/* The columns, each with its character set: its own, else `other`. */
-static struct shape shape_of(const struct ddl_text *d, const struct ddl_table *parsed,
-                             const char *other)
-{
-    struct shape shape = shape_new(parsed->item_count);
-
-    for (size_t i = 0; i < parsed->item_count; i++) {
-        const struct ddl_item *item = &parsed->items[i];
-        const char *charset = column_charset(d, item);
-
-        if (item->kind == ITEM_COLUMN)
-            shape_add(&shape, ddl_value(d, item->name), charset ? charset : other);
-    }
-    return shape;
+    *out = (struct table){.db = s->db, .name = s->name};
+    if (!rc)
+        rc = ddl_table_parse(&d, &parsed, err);
+    if (!rc)
+        out->collation = table_text_collation(&d, parsed.options, parsed.option_count, server);
+    if (!rc && !out->collation)
+        rc = database_collation(j->run, s->db, &database, err);
+    if (database)
+        out->collation = arena_strdup(arena, database);
+    free(database);
+    out->columns = arena_alloc(arena, (parsed.item_count + 1) * sizeof *out->columns);
+    for (size_t i = 0; !rc && i < parsed.item_count; i++)
+        if (parsed.items[i].kind == ITEM_COLUMN)
+            rc = column_of_text(&d, &parsed.items[i], server, out->collation,
+                                &out->columns[out->column_count++], err);
+    return rc;
 }
 
 static enum err_code learn_create(struct ddl_job *j, const struct ddl_step *s, struct err *err)
 {
     struct arena *arena = arena_new();
-    struct follow_table *t = tables_add(j->run, s->db, s->name);
-    struct shape shape = {.names = NULL};
-    struct ddl_table parsed = {0};
-    const char *table = NULL;
-    char *database = NULL;
-    struct ddl_text d;
-    enum err_code rc = ddl_text_init(&d, s->clause, &j->run->source, arena, err);
+    struct table model;
+    const enum err_code rc = create_model(j, s, arena, &model, err);
 
     if (!rc)
-        rc = ddl_table_parse(&d, &parsed, err);
-    if (!rc)
-        table = table_charset(&d, &parsed);
-    if (!rc && !table)
-        rc = database_charset(j->run, s->db, &database, err);
-    if (!rc) {
-        shape = shape_of(&d, &parsed, table ? table : database ? database : "");
-        rc = definition_make(j, t, &shape, err);
-    }
-    shape_release(&shape);
-    free(database);
+        definition_set(tables_add(j->run, s->db, s->name), &model);
     arena_free(arena);
     return rc;
 }
@@ -254,86 +119,225 @@ static enum err_code learn_create(struct ddl_job *j, const struct ddl_step *s, s
 static enum err_code learn_like(struct ddl_job *j, const struct ddl_step *s, struct err *err)
 {
     const struct follow_table *from = tables_find(j->run, s->other_db, s->other_name);
-    struct follow_table *t;
+    struct table model;
 
     if (!from || !from->definition)
         return err_set(err, ERR_FOLLOW_DDL, "%s.%s, which it is made like, is not followed",
                        s->other_db, s->other_name);
-    t = tables_add(j->run, s->db, s->name);
-    /* tables_add may have moved the list, not the tables. */
-    definition_free(t->definition);
-    t->definition = definition_copy(&from->definition->model, t);
+    model = from->definition->model;
+    definition_set(tables_add(j->run, s->db, s->name), &model);
     return ERR_OK;
 }
 
 static void learn_rename(struct ddl_job *j, const struct ddl_step *s)
 {
     struct follow_table *from = tables_find(j->run, s->db, s->name);
-    struct follow_table *to = tables_add(j->run, s->other_db, s->other_name);
     struct table model = from->definition->model;
 
-    model.db = to->db;
-    model.name = to->name;
-    to->definition = definition_copy(&model, to);
+    definition_set(tables_add(j->run, s->other_db, s->other_name), &model);
     tables_remove(j->run, from);
 }
 
-static enum err_code learn_add(struct ddl_job *j, const struct ddl_step *s, struct err *err)
-{
-    struct arena *arena = arena_new();
-    struct follow_table *t = tables_find(j->run, s->db, s->name);
-    const struct table *model = &t->definition->model;
-    struct shape shape = shape_new(model->column_count + 1U);
-    struct strbuf create = {0};
-    struct ddl_table parsed = {0};
-    const char *charset = NULL;
-    bool placed = s->first;
-    struct ddl_text d;
-    enum err_code rc;
+/* ---- ALTER ---- */
 
-    strbuf_addf(&create, "CREATE TABLE `t` (%s)", s->clause);
-    rc = ddl_text_init(&d, strbuf_str(&create), &j->run->source, arena, err);
-    if (!rc)
-        rc = ddl_table_parse(&d, &parsed, err);
-    if (!rc && parsed.item_count == 1)
-        charset = column_charset(&d, &parsed.items[0]);
-    charset = charset ? charset : "";
-    if (s->first)
-        shape_add(&shape, s->part, charset);
-    for (unsigned i = 0; i < model->column_count; i++) {
-        shape_add(&shape, model->columns[i].name, NULL);
-        if (s->after && strcasecmp(model->columns[i].name, s->after) == 0) {
-            shape_add(&shape, s->part, charset);
-            placed = true;
-        }
+struct altering {
+    const struct ddl_step *step;
+    const struct flavour *server;
+    struct arena *arena;
+    struct table *out;
+};
+
+static bool same_name(const char *a, const char *b)
+{
+    return a && b && strcasecmp(a, b) == 0;
+}
+
+/* The new default of the table's character set, and what becomes of its columns. */
+static enum err_code alter_collation(struct altering *a, const char **convert, struct err *err)
+{
+    struct strbuf options = {0};
+    enum err_code rc = ERR_OK;
+
+    *convert = NULL;
+    for (size_t i = 0; i < a->step->clause_count; i++) {
+        const struct ddl_clause *c = &a->step->clauses[i];
+
+        if (c->kind == CLAUSE_CONVERT ||
+            (c->kind == CLAUSE_OPTION && c->name &&
+             (strcmp(c->name, "CHARSET") == 0 || strcmp(c->name, "COLLATE") == 0)))
+            strbuf_addf(&options, " %s", c->text);
     }
-    if (!placed)
-        shape_add(&shape, s->part, charset);
-    if (!rc)
-        rc = definition_make(j, t, &shape, err);
-    strbuf_release(&create);
-    shape_release(&shape);
-    arena_free(arena);
+    if (options.len > 0) {
+        const char *text = arena_strdup(a->arena, strbuf_str(&options));
+        struct ddl_option *found = NULL;
+        size_t count = 0;
+        size_t at = 0;
+        struct ddl_text d;
+
+        rc = ddl_text_init(&d, text, a->server, a->arena, err);
+        if (!rc)
+            rc = ddl_options_parse(&d, &at, &found, &count, err);
+        if (!rc)
+            a->out->collation = table_text_collation(&d, found, count, a->server);
+        if (!rc && !a->out->collation)
+            rc = err_set(err, ERR_FOLLOW_DDL, "the character set%s is not known", text);
+    }
+    strbuf_release(&options);
+    for (size_t i = 0; !rc && i < a->step->clause_count; i++)
+        if (a->step->clauses[i].kind == CLAUSE_CONVERT)
+            *convert = a->out->collation;
     return rc;
 }
 
-static void learn_drop_column(struct ddl_job *j, const struct ddl_step *s)
+static enum err_code clause_column(struct altering *a, const struct ddl_clause *c,
+                                   struct column *out, struct err *err)
 {
-    struct follow_table *t = tables_find(j->run, s->db, s->name);
-    const struct definition *old = t->definition;
-    struct table want = old->model;
-    struct definition *made;
+    struct column_text text;
+    enum err_code rc = column_text_read(c->text, a->server, &text, err);
 
-    want.columns = xcalloc(old->model.column_count + 1U, sizeof *want.columns);
-    want.column_count = 0;
-    for (unsigned i = 0; i < old->model.column_count; i++)
-        if (strcasecmp(old->model.columns[i].name, s->part) != 0)
-            want.columns[want.column_count++] = old->model.columns[i];
-    made = definition_copy(&want, t);
-    free(want.columns);
-    definition_free(t->definition);
-    t->definition = made;
-    t->id = TABLE_UNKNOWN;
+    if (!rc && (text.t.item_count != 1 || text.t.items[0].kind != ITEM_COLUMN))
+        rc = err_set(err, ERR_FORMAT, "'%s' is not one column", c->text);
+    if (!rc)
+        rc = column_of_text(&text.d, &text.t.items[0], a->server, a->out->collation, out, err);
+    if (!rc) {
+        out->name = arena_strdup(a->arena, out->name);
+        out->type_text = arena_strdup(a->arena, out->type_text);
+        out->charset = out->charset ? arena_strdup(a->arena, out->charset) : NULL;
+        out->collation = out->collation ? arena_strdup(a->arena, out->collation) : NULL;
+    }
+    arena_free(text.arena);
+    return rc;
+}
+
+static void put_at(struct table *t, unsigned at, const struct column *c)
+{
+    memmove(&t->columns[at + 1], &t->columns[at], (t->column_count - at) * sizeof *t->columns);
+    t->columns[at] = *c;
+    t->column_count++;
+}
+
+/* The clause of this kind, if any, that is about an old column. */
+static const struct ddl_clause *clause_of(const struct altering *a, enum clause_kind kind,
+                                          const char *name)
+{
+    for (size_t i = 0; i < a->step->clause_count; i++)
+        if (a->step->clauses[i].kind == kind && same_name(a->step->clauses[i].name, name))
+            return &a->step->clauses[i];
+    return NULL;
+}
+
+static void column_convert_to(struct altering *a, struct column *c, const char *collation)
+{
+    char charset[16];
+
+    if (!collation || !column_is_text(c) || !c->charset)
+        return;
+    collation_charset(collation, charset);
+    c->charset = arena_strdup(a->arena, charset);
+    c->collation = collation;
+}
+
+/* The server's order: columns that stay, and those changed in their places; then, clause by clause,
+ * what is new or moves. */
+static enum err_code alter_columns(struct altering *a, const struct table *old, struct err *err)
+{
+    const char *convert;
+    enum err_code rc = alter_collation(a, &convert, err);
+
+    for (unsigned i = 0; !rc && i < old->column_count; i++) {
+        const char *name = old->columns[i].name;
+        const struct ddl_clause *change = clause_of(a, CLAUSE_CHANGE_COLUMN, name);
+        const struct ddl_clause *rename = clause_of(a, CLAUSE_RENAME_COLUMN, name);
+        struct column c = old->columns[i];
+
+        if (clause_of(a, CLAUSE_DROP_COLUMN, name))
+            continue;
+        if (change && (change->first || change->after))
+            continue;
+        if (change)
+            rc = clause_column(a, change, &c, err);
+        else
+            column_convert_to(a, &c, convert);
+        if (rename)
+            c.name = rename->to;
+        a->out->columns[a->out->column_count++] = c;
+    }
+    return rc;
+}
+
+static enum err_code alter_place(struct altering *a, const struct ddl_clause *c, struct err *err)
+{
+    struct column made;
+    unsigned at = c->first ? 0 : a->out->column_count;
+    enum err_code rc = clause_column(a, c, &made, err);
+
+    if (!rc && c->after) {
+        const struct column *behind = table_column(a->out, c->after);
+
+        if (!behind)
+            return err_set(err, ERR_FOLLOW_DDL, "no column '%s' is known", c->after);
+        at = (unsigned)(behind - a->out->columns) + 1;
+    }
+    if (!rc)
+        put_at(a->out, at, &made);
+    return rc;
+}
+
+/* Every column that the clauses name is one of the table. */
+static enum err_code alter_known(const struct altering *a, const struct table *old, struct err *err)
+{
+    for (size_t i = 0; i < a->step->clause_count; i++) {
+        const struct ddl_clause *c = &a->step->clauses[i];
+
+        if ((c->kind == CLAUSE_DROP_COLUMN || c->kind == CLAUSE_CHANGE_COLUMN ||
+             c->kind == CLAUSE_RENAME_COLUMN) &&
+            !c->if_exists && !table_column(old, c->name))
+            return err_set(err, ERR_FOLLOW_DDL, "%s.%s had no column '%s' as far as is known",
+                           a->step->db, a->step->name, c->name);
+    }
+    return ERR_OK;
+}
+
+enum err_code alter_model(struct ddl_job *j, const struct ddl_step *s, struct arena *arena,
+                          struct table *out, struct err *err)
+{
+    const struct follow_table *t = tables_find(j->run, s->db, s->name);
+    const struct table *old = &t->definition->model;
+    struct altering a = {.step = s, .server = &j->run->source, .arena = arena, .out = out};
+    char *collation = NULL;
+    enum err_code rc = table_collation_now(j->run, old, &collation, err);
+
+    *out = *old;
+    out->column_count = 0;
+    out->columns =
+        arena_alloc(arena, (old->column_count + s->clause_count + 1) * sizeof *out->columns);
+    out->collation = collation ? arena_strdup(arena, collation) : NULL;
+    free(collation);
+    if (!rc)
+        rc = alter_known(&a, old, err);
+    if (!rc)
+        rc = alter_columns(&a, old, err);
+    for (size_t i = 0; !rc && i < s->clause_count; i++) {
+        const struct ddl_clause *c = &s->clauses[i];
+        const bool moved =
+            c->kind == CLAUSE_CHANGE_COLUMN && (c->first || c->after) && table_column(old, c->name);
+
+        if (moved || (c->kind == CLAUSE_ADD_COLUMN && !(c->if_exists && table_column(old, c->to))))
+            rc = alter_place(&a, c, err);
+    }
+    return rc;
+}
+
+static enum err_code learn_alter(struct ddl_job *j, const struct ddl_step *s, struct err *err)
+{
+    struct arena *arena = arena_new();
+    struct table model;
+    const enum err_code rc = alter_model(j, s, arena, &model, err);
+
+    if (!rc)
+        definition_set(tables_find(j->run, s->db, s->name), &model);
+    arena_free(arena);
+    return rc;
 }
 
 enum err_code step_learn(struct ddl_job *j, const struct ddl_step *s, struct err *err)
@@ -342,8 +346,6 @@ enum err_code step_learn(struct ddl_job *j, const struct ddl_step *s, struct err
 
     switch (s->act) {
     case ACT_TRUNCATE:
-    case ACT_ADD_KEY:
-    case ACT_DROP_KEY:
         t->id = TABLE_UNKNOWN;
         return ERR_OK;
     case ACT_DROP:
@@ -356,146 +358,10 @@ enum err_code step_learn(struct ddl_job *j, const struct ddl_step *s, struct err
         return learn_like(j, s, err);
     case ACT_CREATE:
         return learn_create(j, s, err);
-    case ACT_ADD_COLUMN:
-        return learn_add(j, s, err);
-    case ACT_DROP_COLUMN:
-        learn_drop_column(j, s);
-        return ERR_OK;
+    case ACT_ALTER:
+        return learn_alter(j, s, err);
+    case ACT_DROP_DATABASE:
+        break;
     }
     return ERR_OK;
-}
-
-/* ---- a new column's values in rows that are there ---- */
-
-/* A literal, or NULL. */
-static bool value_is_fixed(const struct ddl_text *d, size_t i)
-{
-    const struct token *t;
-
-    if (ddl_is(d, i, "-") || ddl_is(d, i, "+"))
-        i++;
-    t = ddl_token(d, i);
-    return t->kind == TOKEN_NUMBER || t->kind == TOKEN_STRING || t->kind == TOKEN_HEX ||
-           t->kind == TOKEN_BIT || ddl_is(d, i, "NULL") || ddl_is(d, i, "TRUE") ||
-           ddl_is(d, i, "FALSE");
-}
-
-static const char *column_strange(const struct ddl_text *d, const struct ddl_item *item)
-{
-    const struct ddl_attr *value = ddl_attr(item, ATTR_DEFAULT);
-
-    if (item->kind != ITEM_COLUMN)
-        return "it is no column";
-    if (ddl_attr(item, ATTR_AUTO_INCREMENT) || ddl_attr(item, ATTR_PRIMARY) ||
-        ddl_attr(item, ATTR_GENERATED) || ddl_attr(item, ATTR_ROW_START_END))
-        return "AUTO_INCREMENT, a primary key or an expression in a new column";
-    if (value && !value_is_fixed(d, value->value))
-        return "the new column's default is an expression: rows that are there got other values "
-               "on the source";
-    if (!value && ddl_is(d, item->type.first, "TIMESTAMP") && !ddl_attr(item, ATTR_NULL))
-        return "a new TIMESTAMP column without a default may have got the time of the change";
-    if (ddl_attr(item, ATTR_REFERENCES))
-        return "a foreign key in a new column";
-    return NULL;
-}
-
-enum err_code column_allowed(const struct ddl_job *j, const struct ddl_step *s, struct err *err)
-{
-    struct arena *arena = arena_new();
-    struct strbuf create = {0};
-    struct ddl_table t = {0};
-    const char *strange = NULL;
-    struct ddl_text d;
-    enum err_code rc;
-
-    strbuf_addf(&create, "CREATE TABLE `t` (%s)", s->clause);
-    rc = ddl_text_init(&d, strbuf_str(&create), &j->run->source, arena, err);
-    if (!rc)
-        rc = ddl_table_parse(&d, &t, err);
-    if (!rc)
-        strange = t.item_count == 1 ? column_strange(&d, &t.items[0]) : "it is not one column";
-    if (strange)
-        rc = err_set(err, ERR_FOLLOW_DDL, "%s", strange);
-    strbuf_release(&create);
-    arena_free(arena);
-    return rc;
-}
-
-/* ---- the state ---- */
-
-struct keeping {
-    struct ddl_job *job;
-    struct follow_row *gone, *changed;
-    struct strbuf *texts; /* of `changed` */
-    size_t gone_count, changed_count;
-};
-
-static void keep_name(struct keeping *k, const char *db, const char *name)
-{
-    const struct follow_table *t = tables_find(k->job->run, db, name);
-
-    if (!t) {
-        k->gone[k->gone_count++] = (struct follow_row){.db = db, .name = name};
-        return;
-    }
-    table_row(t, &k->texts[k->changed_count], &k->changed[k->changed_count]);
-    k->changed_count++;
-}
-
-/* TiDB gives an emptied table another id, by which the load knows it. */
-static enum err_code keep_ids(const struct follow_run *run, const struct ddl_step *s,
-                              struct err *err)
-{
-    struct strbuf sql = {0};
-    const char *to_db;
-    const char *to_name;
-    enum err_code rc;
-
-    if (run->flavour.vendor != VENDOR_TIDB || s->act != ACT_TRUNCATE)
-        return ERR_OK;
-    route_table(run->route, s->db, s->name, &to_db, &to_name);
-    strbuf_addstr(&sql, "UPDATE ");
-    state_add_name(&sql, &run->state, "tbl");
-    strbuf_addstr(&sql, " SET target_id=(SELECT tidb_table_id FROM information_schema.tables WHERE "
-                        "table_schema=");
-    strbuf_add_quotedz(&sql, to_db);
-    strbuf_addstr(&sql, " AND table_name=");
-    strbuf_add_quotedz(&sql, to_name);
-    strbuf_addf(&sql, ") WHERE job=%" PRIu64 " AND db_name=", run->state.job);
-    strbuf_add_quotedz(&sql, to_db);
-    strbuf_addstr(&sql, " AND name=");
-    strbuf_add_quotedz(&sql, to_name);
-    rc = conn_exec(run->conn, sql.str, sql.len, NULL, err);
-    strbuf_release(&sql);
-    return rc;
-}
-
-enum err_code ddl_keep(struct ddl_job *j, struct err *err)
-{
-    const size_t room = 2 * j->plan.count + 1;
-    struct keeping k = {.job = j};
-    struct follow_changes changes;
-    enum err_code rc = ERR_OK;
-
-    k.gone = xcalloc(room, sizeof *k.gone);
-    k.changed = xcalloc(room, sizeof *k.changed);
-    k.texts = xcalloc(room, sizeof *k.texts);
-    for (size_t i = 0; i < j->plan.count; i++) {
-        const struct ddl_step *s = &j->plan.steps[i];
-
-        keep_name(&k, s->db, s->name);
-        if (s->act == ACT_RENAME)
-            keep_name(&k, s->other_db, s->other_name);
-    }
-    changes = (struct follow_changes){k.gone, k.changed, k.gone_count, k.changed_count};
-    for (size_t i = 0; !rc && i < j->plan.count; i++)
-        rc = keep_ids(j->run, &j->plan.steps[i], err);
-    if (!rc)
-        rc = follow_ddl_done(j->run->conn, &j->run->state, &j->note, &changes, err);
-    for (size_t i = 0; i < room; i++)
-        strbuf_release(&k.texts[i]);
-    free(k.texts);
-    free(k.gone);
-    free(k.changed);
-    return rc;
 }

@@ -1,16 +1,17 @@
 /* One step of a DDL statement on the target. */
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
-#include "common/schema/convert.h"
 #include "common/schema/rename.h"
 #include "follower/follow_ddl.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-static void add_target(const struct follow_run *run, const char *db, const char *name,
-                       struct strbuf *sql)
+void step_add_target(const struct follow_run *run, const char *db, const char *name,
+                     struct strbuf *sql)
 {
     const char *to_db;
     const char *to_name;
@@ -19,11 +20,13 @@ static void add_target(const struct follow_run *run, const char *db, const char 
     strbuf_add_table(sql, to_db, to_name);
 }
 
-static enum err_code convert(const struct follow_run *run, const char *sql, struct converted *c,
-                             struct err *err)
+enum err_code step_convert(const struct follow_run *run, const char *sql, const char *collation,
+                           struct converted *c, struct err *err)
 {
-    const struct convert_params params = {
-        .source = &run->source, .target = &run->flavour, .key_collation = KEY_COLLATION_SAFE};
+    const struct convert_params params = {.source = &run->source,
+                                          .target = &run->flavour,
+                                          .database_collation = collation,
+                                          .key_collation = KEY_COLLATION_SAFE};
 
     if (convert_definition(sql, OBJECT_TABLE, &params, c, err))
         return err->code;
@@ -37,6 +40,7 @@ static enum err_code convert(const struct follow_run *run, const char *sql, stru
     return ERR_OK;
 }
 
+/* The database, and the table as the source's database has it where nothing is said. */
 static enum err_code create_sql(struct ddl_job *j, const struct ddl_step *s, struct strbuf *sql,
                                 struct err *err)
 {
@@ -45,13 +49,17 @@ static enum err_code create_sql(struct ddl_job *j, const struct ddl_step *s, str
         .route = run->route, .flavour = &run->flavour, .db = s->db, .kind = OBJECT_TABLE};
     struct converted c = {0};
     struct strbuf database = {0};
+    char *collation = NULL;
     const char *to_db;
     const char *to_name;
-    enum err_code rc = convert(run, s->clause, &c, err);
+    enum err_code rc = database_collation(run, s->db, &collation, err);
 
+    if (!rc)
+        rc = step_convert(run, s->text, collation, &c, err);
     if (!rc)
         rc = rename_definition(c.sql, &names, sql, err);
     converted_release(&c);
+    free(collation);
     route_table(run->route, s->db, s->name, &to_db, &to_name);
     strbuf_addstr(&database, "CREATE DATABASE IF NOT EXISTS ");
     strbuf_add_ident(&database, to_db);
@@ -59,50 +67,6 @@ static enum err_code create_sql(struct ddl_job *j, const struct ddl_step *s, str
         rc = conn_exec(run->conn, database.str, database.len, NULL, err);
     strbuf_release(&database);
     return rc;
-}
-
-/* The column's definition as it stands in the parentheses of a CREATE TABLE that was converted. */
-static enum err_code column_convert(struct ddl_job *j, const char *clause, struct strbuf *out,
-                                    struct err *err)
-{
-    struct arena *arena = arena_new();
-    struct strbuf create = {0};
-    struct converted c = {0};
-    struct ddl_table t = {0};
-    struct ddl_text d;
-    enum err_code rc;
-
-    strbuf_addf(&create, "CREATE TABLE `t` (%s)", clause);
-    rc = convert(j->run, strbuf_str(&create), &c, err);
-    if (!rc)
-        rc = ddl_text_init(&d, c.sql, &j->run->flavour, arena, err);
-    if (!rc)
-        rc = ddl_table_parse(&d, &t, err);
-    if (!rc && t.item_count != 1)
-        rc = err_set(err, ERR_FORMAT, "'%s' is not one column", clause);
-    if (!rc)
-        strbuf_addstr(out, ddl_source(&d, t.items[0].span));
-    converted_release(&c);
-    strbuf_release(&create);
-    arena_free(arena);
-    return rc;
-}
-
-static enum err_code column_sql(struct ddl_job *j, const struct ddl_step *s, struct strbuf *sql,
-                                struct err *err)
-{
-    if (column_allowed(j, s, err))
-        return err->code;
-    strbuf_addstr(sql, " ADD COLUMN ");
-    if (column_convert(j, s->clause, sql, err))
-        return err->code;
-    if (s->first)
-        strbuf_addstr(sql, " FIRST");
-    if (s->after) {
-        strbuf_addstr(sql, " AFTER ");
-        strbuf_add_ident(sql, s->after);
-    }
-    return ERR_OK;
 }
 
 enum err_code step_sql(struct ddl_job *j, const struct ddl_step *s, struct strbuf *sql,
@@ -113,60 +77,76 @@ enum err_code step_sql(struct ddl_job *j, const struct ddl_step *s, struct strbu
                                          [ACT_RENAME] = "RENAME TABLE ",
                                          [ACT_LIKE] = "CREATE TABLE ",
                                          [ACT_CREATE] = "",
-                                         [ACT_ADD_COLUMN] = "ALTER TABLE ",
-                                         [ACT_DROP_COLUMN] = "ALTER TABLE ",
-                                         [ACT_ADD_KEY] = "ALTER TABLE ",
-                                         [ACT_DROP_KEY] = "ALTER TABLE "};
+                                         [ACT_ALTER] = "",
+                                         [ACT_DROP_DATABASE] = "DROP DATABASE "};
 
     if (s->act == ACT_CREATE)
         return create_sql(j, s, sql, err);
     strbuf_addstr(sql, begins[s->act]);
-    add_target(j->run, s->db, s->name, sql);
+    if (s->act == ACT_DROP_DATABASE) {
+        strbuf_add_ident(sql, route_database(j->run->route, s->db));
+        return ERR_OK;
+    }
+    step_add_target(j->run, s->db, s->name, sql);
     if (s->act == ACT_RENAME || s->act == ACT_LIKE) {
         strbuf_addstr(sql, s->act == ACT_RENAME ? " TO " : " LIKE ");
-        add_target(j->run, s->other_db, s->other_name, sql);
-    } else if (s->act == ACT_ADD_COLUMN) {
-        return column_sql(j, s, sql, err);
-    } else if (s->act == ACT_ADD_KEY) {
-        strbuf_addf(sql, " ADD %s", s->clause);
-    } else if (s->act == ACT_DROP_COLUMN || s->act == ACT_DROP_KEY) {
-        strbuf_addstr(sql, s->act == ACT_DROP_KEY ? " DROP INDEX " : " DROP COLUMN ");
-        strbuf_add_ident(sql, s->part);
+        step_add_target(j->run, s->other_db, s->other_name, sql);
     }
     return ERR_OK;
 }
 
 /* ---- looking ---- */
 
-struct parts { /* rows of a view of information_schema, for the table or a part of it */
-    const char *view, *column; /* NULL: the table as a whole */
-    bool other;                /* the step's other table */
-};
-static enum err_code parts_found(const struct follow_run *run, const struct parts *parts,
-                                 const struct ddl_step *s, bool *found, struct err *err)
+static enum err_code table_found(const struct follow_run *run, const char *db, const char *name,
+                                 bool *found, struct err *err)
 {
     struct strbuf sql = {0};
     const char *to_db;
     const char *to_name;
-    char *count = NULL;
+    char *there = NULL;
     enum err_code rc;
 
-    route_table(run->route, parts->other ? s->other_db : s->db,
-                parts->other ? s->other_name : s->name, &to_db, &to_name);
-    strbuf_addf(&sql,
-                "SELECT COUNT(*) FROM information_schema.%s WHERE table_schema=", parts->view);
+    route_table(run->route, db, name, &to_db, &to_name);
+    strbuf_addstr(&sql, "SELECT 1 FROM information_schema.tables WHERE table_schema=");
     strbuf_add_quotedz(&sql, to_db);
     strbuf_addstr(&sql, " AND table_name=");
     strbuf_add_quotedz(&sql, to_name);
-    if (parts->column) {
-        strbuf_addf(&sql, " AND %s=", parts->column);
-        strbuf_add_quotedz(&sql, s->part);
-    }
-    rc = conn_value(run->conn, strbuf_str(&sql), &count, err);
+    rc = conn_value(run->conn, strbuf_str(&sql), &there, err);
     strbuf_release(&sql);
     if (!rc)
-        *found = count && strcmp(count, "0") != 0;
-    free(count);
+        *found = there != NULL;
+    free(there);
+    return rc;
+}
+
+/* Done too: a database in which the user has other tables, which stays. */
+static enum err_code database_probe(const struct follow_run *run, const struct ddl_step *s,
+                                    bool *done, struct err *err)
+{
+    const char *db = route_database(run->route, s->db);
+    struct strbuf sql = {0};
+    char *there = NULL;
+    char *table = NULL;
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "SELECT 1 FROM information_schema.schemata WHERE schema_name=");
+    strbuf_add_quotedz(&sql, db);
+    rc = conn_value(run->conn, strbuf_str(&sql), &there, err);
+    strbuf_reset(&sql);
+    strbuf_addstr(&sql, "SELECT table_name FROM information_schema.tables WHERE table_schema=");
+    strbuf_add_quotedz(&sql, db);
+    strbuf_addstr(&sql, " LIMIT 1");
+    if (!rc)
+        rc = conn_value(run->conn, strbuf_str(&sql), &table, err);
+    strbuf_release(&sql);
+    if (!rc && table)
+        log_event(LOG_WARN, "follow.database", F_STR("db", db), F_STR("table", table),
+                  F_STR("message", "dropped on the source; on the target it stays, since it holds "
+                                   "what is not followed"));
+    if (!rc)
+        *done = !there || table;
+    free(there);
+    free(table);
     return rc;
 }
 
@@ -174,37 +154,52 @@ enum err_code step_probe(const struct ddl_job *j, const struct ddl_step *s, bool
                          struct err *err)
 {
     const struct follow_run *run = j->run;
+    const bool makes = s->act == ACT_LIKE || s->act == ACT_CREATE;
     bool found = false;
     bool other = true;
-    enum err_code rc = ERR_OK;
+    enum err_code rc;
 
-    switch (s->act) {
-    case ACT_TRUNCATE: /* nothing shows it */
-        *done = false;
+    *done = false;
+    if (s->act == ACT_TRUNCATE || s->act == ACT_ALTER) /* nothing shows it */
         return ERR_OK;
-    case ACT_RENAME:
-        rc = parts_found(run, &(struct parts){"tables", NULL, true}, s, &other, err);
-        /* fall through */
-    case ACT_DROP:
-    case ACT_LIKE:
-    case ACT_CREATE:
-        if (!rc)
-            rc = parts_found(run, &(struct parts){"tables", NULL, false}, s, &found, err);
-        break;
-    case ACT_ADD_COLUMN:
-    case ACT_DROP_COLUMN:
-        rc = parts_found(run, &(struct parts){"columns", "column_name", false}, s, &found, err);
-        break;
-    case ACT_ADD_KEY:
-    case ACT_DROP_KEY:
-        rc = parts_found(run, &(struct parts){"statistics", "index_name", false}, s, &found, err);
-        break;
+    if (s->act == ACT_DROP_DATABASE)
+        return database_probe(run, s, done, err);
+    rc = table_found(run, s->db, s->name, &found, err);
+    if (!rc && s->act == ACT_RENAME)
+        rc = table_found(run, s->other_db, s->other_name, &other, err);
+    *done = makes ? found : !found && other;
+    return rc;
+}
+
+/* "AUTO_INCREMENT=7 " goes. */
+static enum err_code shape_row(void *ctx, const struct row *row, struct err *err)
+{
+    char **shape = ctx;
+    char *text = row->count > 1 && row->cell[1] ? xstrndup(row->cell[1], row->len[1]) : xstrdup("");
+    char *at = strstr(text, " AUTO_INCREMENT=");
+
+    (void)err;
+    if (at) {
+        char *end = at + strlen(" AUTO_INCREMENT=");
+
+        end += strspn(end, "0123456789");
+        memmove(at, end, strlen(end) + 1);
     }
-    if (s->act == ACT_LIKE || s->act == ACT_CREATE || s->act == ACT_ADD_COLUMN ||
-        s->act == ACT_ADD_KEY)
-        *done = found;
-    else
-        *done = !found && other;
+    free(*shape);
+    *shape = text;
+    return ERR_OK;
+}
+
+enum err_code step_shape(const struct ddl_job *j, const struct ddl_step *s, char **shape,
+                         struct err *err)
+{
+    struct strbuf sql = {0};
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "SHOW CREATE TABLE ");
+    step_add_target(j->run, s->db, s->name, &sql);
+    rc = conn_rows(j->run->conn, &sql, shape_row, shape, err);
+    strbuf_release(&sql);
     return rc;
 }
 

@@ -48,7 +48,20 @@ struct definition *definition_copy(const struct table *t, struct follow_table *o
 
     for (unsigned i = 0; i < t->column_count; i++)
         column_set(d, i, &t->columns[i]);
+    d->model.collation = copy(d->arena, t->collation);
     return d;
+}
+
+void definition_show(const struct table *t, struct strbuf *out)
+{
+    for (unsigned i = 0; i < t->column_count; i++) {
+        const struct column *c = &t->columns[i];
+
+        strbuf_addf(out, "%s%s %.60s", i > 0 ? ", " : "(", c->name, c->type_text);
+        if (c->charset)
+            strbuf_addf(out, " %s", c->charset);
+    }
+    strbuf_addch(out, ')');
 }
 
 void definition_free(struct definition *d)
@@ -82,6 +95,8 @@ void definition_text(const struct table *t, struct strbuf *out)
 
     for (unsigned i = 0; i < t->column_count; i++)
         (void)json_array_append_new(columns, column_json(&t->columns[i]));
+    if (t->collation)
+        (void)json_object_set_new(whole, "collation", json_string(t->collation));
     text = json_dumps(whole, JSON_COMPACT);
     strbuf_addstr(out, text ? text : "");
     free(text);
@@ -122,6 +137,7 @@ enum err_code definition_parse(const char *db, const char *name, const char *tex
 
     for (unsigned i = 0; good && i < count; i++)
         good = column_read(d, i, json_array_get(columns, i));
+    d->model.collation = copy(d->arena, member(whole, "collation"));
     json_decref(whole);
     if (!good) {
         definition_free(d);

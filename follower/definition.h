@@ -2,8 +2,8 @@
  * target's state keeps them.
  *
  * Text: {"columns":[{"name":...,"type":"int(10) unsigned","charset":...,"collation":...,
- * "nullable":true,"generated":"virtual"|"stored","hidden":true}]}. What a row of the binlog needs
- * to be read, and no more. */
+ * "nullable":true,"generated":"virtual"|"stored","hidden":true}],"collation":...}. What a row of
+ * the binlog needs to be read, and the table's collation, which columns to come will have. */
 #ifndef FERRY_FOLLOWER_DEFINITION_H
 #define FERRY_FOLLOWER_DEFINITION_H
 
@@ -22,6 +22,8 @@ struct definition {
 /* Copies what counts of `t`. */
 struct definition *definition_copy(const struct table *t, struct follow_table *owner);
 void definition_free(struct definition *d); /* NULL is fine */
+/* Appends "(id int(11), v varchar(20) latin1)": for people. */
+void definition_show(const struct table *t, struct strbuf *out);
 /* Appends the text. */
 void definition_text(const struct table *t, struct strbuf *out);
 /* ERR_LOAD_STATE: the text is none of ours. */

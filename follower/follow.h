@@ -29,7 +29,6 @@ struct follow_until { /* borrowed */
     const char *gtids;
     int64_t time; /* seconds, UTC */
 };
-enum follow_ddl_policy { FOLLOW_DDL_APPLY, FOLLOW_DDL_STOP };
 enum follow_drift_policy { FOLLOW_DRIFT_ERROR, FOLLOW_DRIFT_REPAIR, FOLLOW_DRIFT_LOG };
 
 struct follow_config { /* const once follow_run has it; borrowed */
@@ -52,7 +51,10 @@ struct follow_config { /* const once follow_run has it; borrowed */
     unsigned threads;        /* 0: 16 */
     uint32_t server_id;      /* 0: one that is free */
     struct follow_until until;
-    enum follow_ddl_policy ddl;
+    const char *const *ddl; /* rules of ddl_policy.h, in their order */
+    size_t ddl_count;
+    const char *ddl_done_file; /* NULL: none; where a statement stopped that is done by hand */
+    uint64_t ddl_done_offset;
     bool within_load;      /* its rows are there, and what comes behind them is to come */
     bool accept_conflicts; /* the load left rows of the dump out */
     bool any_cascades;     /* changes that foreign keys cascade are in nobody's way */

@@ -1,17 +1,23 @@
 /* Statements that change definitions: which are followed, and how each is done on the target.
  *
- * All that came before is committed first. A statement becomes steps, each of which can be seen to
- * be done. Before a step it is noted that it begins, so whoever finds that note looks at the target
- * (and waits for a server that still works at it); an emptied table is emptied again. Then the
- * definitions behind the statement and "done" are one transaction, and the statement's own place in
- * the binlog goes to the applier as of any other transaction. */
+ * All that came before is committed first. A statement becomes steps, and a step units: statements
+ * of the target. Before a unit it is noted that it begins, with how the table looked, so whoever
+ * finds that note looks at the target (and waits for a server that still works at it); what does
+ * not show, as an emptied table, is done again. Then the definitions behind the statement and
+ * "done" are one transaction, and the statement's own place in the binlog goes to the applier as of
+ * any other transaction.
+ *
+ * What --ddl skips, or the user has done by hand, changes the definitions alone: rows behind it are
+ * read as the source wrote them, and stop at a target's table that cannot take them. */
 #include "follower/follow_ddl.h"
 
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/schema/ddl_names.h"
+#include "follower/ddl_policy.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -44,7 +50,7 @@ static void touch_name(void *ctx, const char *db, const char *table)
 
     if (touch_known(t->run, db, table)) {
         t->followed = true;
-    } else if (table && !t->err.code && !tables_wanted(t->run, db, table, &wanted, &t->err)) {
+    } else if (table && !t->err.code && !tables_made(t->run, db, table, &wanted, &t->err)) {
         t->followed = t->followed || wanted;
     }
 }
@@ -74,6 +80,14 @@ static enum err_code ddl_stop(const struct binlog_item *item, const char *why, s
                    s->len > STATEMENT_SHOWN ? "..." : "");
 }
 
+/* Of utf8mb4 and utf8mb3, which are the bytes that we send. */
+static bool client_is_utf8(unsigned collation)
+{
+    return collation == 33 || collation == 76 || collation == 83 || collation == 45 ||
+           collation == 46 || (collation >= 192 && collation <= 215) ||
+           (collation >= 223 && collation <= 247) || (collation >= 255 && collation <= 323);
+}
+
 /* Its text means on our side what it meant on the source. */
 static const char *ddl_strange(const struct binlog_statement *s)
 {
@@ -84,8 +98,8 @@ static const char *ddl_strange(const struct binlog_statement *s)
     if (s->error)
         return "it failed on the source, maybe in its middle";
     for (size_t i = 0; i < s->len; i++)
-        if ((unsigned char)s->text[i] >= 0x80)
-            return "it is not plain ASCII";
+        if ((unsigned char)s->text[i] >= 0x80 && !client_is_utf8(s->client))
+            return "it is not plain ASCII, nor UTF-8";
     return NULL;
 }
 
@@ -121,7 +135,7 @@ static enum err_code step_makes(struct ddl_job *j, const char *db, const char *n
     *skip = false;
     if (t)
         return step_window(j->run, t, skip, err);
-    if (tables_wanted(j->run, db, name, &wanted, err))
+    if (tables_made(j->run, db, name, &wanted, err))
         return err->code;
     *skip = !wanted;
     return ERR_OK;
@@ -133,6 +147,10 @@ static enum err_code step_look(struct ddl_job *j, const struct ddl_step *s, bool
     const struct follow_table *t = tables_find(j->run, s->db, s->name);
     bool not_made = false;
 
+    if (s->act == ACT_DROP_DATABASE) {
+        *skip = false;
+        return ERR_OK;
+    }
     if (s->act == ACT_CREATE || s->act == ACT_LIKE) {
         if (step_makes(j, s->db, s->name, skip, err))
             return err->code;
@@ -162,77 +180,230 @@ static enum err_code step_look(struct ddl_job *j, const struct ddl_step *s, bool
     return ERR_OK;
 }
 
-static enum err_code step_execute(struct ddl_job *j, const struct ddl_step *s, struct err *err)
+static enum err_code unit_execute(struct ddl_job *j, struct strbuf *sql, struct err *err)
 {
     struct follow_run *run = j->run;
-    struct strbuf sql = {0};
-    enum err_code rc = step_sql(j, s, &sql, err);
+    enum err_code rc;
 
-    strbuf_addf(&sql, " /* ferry job %" PRIu64 " %s:%" PRIu64 " step %u */", run->state.job,
+    strbuf_addf(sql, " /* ferry job %" PRIu64 " %s:%" PRIu64 " step %u */", run->state.job,
                 j->note.file, j->note.offset, j->note.steps_done);
-    if (!rc) {
-        log_event(LOG_INFO, "follow.ddl", F_STR("sql", strbuf_str(&sql)));
-        rc = conn_exec(run->conn, sql.str, sql.len, NULL, err);
-    }
+    log_event(LOG_INFO, "follow.ddl", F_STR("sql", strbuf_str(sql)));
+    rc = conn_exec(run->conn, sql->str, sql->len, NULL, err);
     if (rc && !err_info(rc)->retryable)
         rc = err_set(err, ERR_FOLLOW_DDL, "the target refused: %.600s", err->msg);
+    return rc;
+}
+
+/* Whether the unit that an earlier run had begun is done. Of an ALTER the table shows it, or it may
+ * be done again. */
+static enum err_code unit_done(struct ddl_job *j, const struct ddl_step *s, bool *done,
+                               struct err *err)
+{
+    char *shape = NULL;
+
+    if (j->note.begun && step_wait(j, err))
+        return err->code;
+    if (s->act != ACT_ALTER)
+        return step_probe(j, s, done, err);
+    if (step_shape(j, s, &shape, err))
+        return err->code;
+    *done = j->note.begun && j->note.shape && *j->note.shape && strcmp(shape, j->note.shape) != 0;
+    if (!j->note.begun) {
+        free(j->note.shape);
+        j->note.shape = shape;
+    } else {
+        free(shape);
+    }
+    return ERR_OK;
+}
+
+/* One statement of the target that was not done before, or may have been. */
+static enum err_code unit_do(struct ddl_job *j, const struct ddl_step *s, const struct table *model,
+                             unsigned unit, struct err *err)
+{
+    struct follow_run *run = j->run;
+    const bool in_doubt = j->note.begun;
+    struct strbuf sql = {0};
+    bool done = false;
+    enum err_code rc = unit_done(j, s, &done, err);
+
+    if (!rc && done && !in_doubt && s->act != ACT_DROP_DATABASE)
+        return err_set(err, ERR_FOLLOW_DDL,
+                       "the target is as if it had been done there already, though not by ferry");
+    if (!rc && !done)
+        rc = s->act == ACT_ALTER ? alter_sql(j, s, model, unit, &sql, err)
+                                 : step_sql(j, s, &sql, err);
+    j->note.begun = true;
+    if (!rc && sql.len > 0 && !in_doubt)
+        rc = follow_ddl_begin(run->conn, &run->state, &j->note, err);
+    if (!rc)
+        fault_point("follow.ddl.noted");
+    if (!rc && sql.len > 0)
+        rc = unit_execute(j, &sql, err);
+    if (!rc)
+        fault_point("follow.ddl.executed");
     strbuf_release(&sql);
     return rc;
 }
 
-/* One step that was not done before, or may have been. */
-static enum err_code step_do(struct ddl_job *j, const struct ddl_step *s, struct err *err)
+/* The step's units behind those that an earlier run has done; *n: how many come before. */
+static enum err_code step_units(struct ddl_job *j, const struct ddl_step *s,
+                                const struct table *model, unsigned *n, struct err *err)
 {
-    struct follow_run *run = j->run;
-    const bool in_doubt = j->note.begun;
-    bool done = false;
-
-    if (in_doubt && step_wait(j, err))
-        return err->code;
-    if (s->act != ACT_TRUNCATE && step_probe(j, s, &done, err))
-        return err->code;
-    if (done && !in_doubt && s->act != ACT_ADD_KEY && s->act != ACT_DROP_KEY)
-        return err_set(err, ERR_FOLLOW_DDL,
-                       "the target is as if it had been done there already, though not by ferry");
-    j->note.begun = true;
-    if (!done && !in_doubt && follow_ddl_note(run->conn, &run->state, &j->note, err))
-        return err->code;
-    fault_point("follow.ddl.noted");
-    if (!done && step_execute(j, s, err))
-        return err->code;
-    fault_point("follow.ddl.executed");
-    j->target_read = false;
-    run->report->ddl++;
-    return ERR_OK;
-}
-
-/* The steps behind those that an earlier run has done. */
-static enum err_code job_steps(struct ddl_job *j, struct err *err)
-{
-    struct follow_run *run = j->run;
+    const unsigned units = s->act == ACT_ALTER ? alter_units(j->run, s) : 1;
     const unsigned before = j->note.steps_done;
 
-    for (unsigned i = 0; i < j->plan.count; i++) {
-        const struct ddl_step *s = &j->plan.steps[i];
-        bool skip = false;
-
-        if (step_look(j, s, &skip, err))
-            return err->code;
-        if (skip)
+    for (unsigned unit = 0; unit < units; unit++, (*n)++) {
+        if (*n < before)
             continue;
-        j->note.steps_done = i;
-        if (i >= before && step_do(j, s, err))
-            return err->code;
-        if (step_learn(j, s, err))
+        if (unit_do(j, s, model, unit, err))
             return err->code;
         j->note.begun = false;
-        j->note.steps_done = i + 1;
-        if (i >= before && i + 1 < j->plan.count &&
-            follow_ddl_note(run->conn, &run->state, &j->note, err))
+        j->note.steps_done = *n + 1;
+        if (follow_ddl_note(j->run->conn, &j->run->state, &j->note, err))
             return err->code;
     }
     return ERR_OK;
 }
+
+static enum err_code step_do(struct ddl_job *j, const struct ddl_step *s, unsigned *n,
+                             struct err *err)
+{
+    const bool fresh = *n >= j->note.steps_done && !j->note.begun;
+    struct arena *arena = arena_new();
+    struct table model = {0};
+    enum err_code rc = ERR_OK;
+
+    if (s->act == ACT_ALTER)
+        rc = alter_model(j, s, arena, &model, err);
+    if (!rc && s->act == ACT_ALTER && fresh)
+        rc = alter_exact(j, s, &model, err);
+    if (!rc)
+        rc = step_units(j, s, &model, n, err);
+    arena_free(arena);
+    return rc;
+}
+
+static enum err_code job_step(struct ddl_job *j, const struct ddl_step *s, unsigned *n,
+                              struct err *err)
+{
+    const char *rule = "";
+    const enum ddl_action action = ddl_policy_of(j->run->ddl, s->kind, s->db, s->name, &rule);
+    bool skip = false;
+
+    if (step_look(j, s, &skip, err))
+        return err->code;
+    if (!skip && !j->by_hand && action == DDL_STOP)
+        return err_set(err, ERR_FOLLOW_DDL, "--ddl %s", rule);
+    if (skip || j->by_hand || action == DDL_SKIP) {
+        *n += s->act == ACT_ALTER ? alter_units(j->run, s) : 1;
+        if (skip)
+            return ERR_OK;
+        log_event(LOG_WARN, "follow.ddl.skip", F_STR("db", s->db), F_STR("table", s->name),
+                  F_STR("statement", s->kind), F_STR("why", j->by_hand ? "--ddl-done" : rule));
+    } else if (step_do(j, s, n, err)) {
+        return err->code;
+    } else {
+        j->run->report->ddl++;
+    }
+    return step_learn(j, s, err);
+}
+
+static enum err_code job_steps(struct ddl_job *j, struct err *err)
+{
+    unsigned n = 0;
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; !rc && i < j->plan.count; i++)
+        rc = job_step(j, &j->plan.steps[i], &n, err);
+    return rc;
+}
+
+/* What the user has made by hand takes the rows that follow. */
+static enum err_code job_fits(struct ddl_job *j, struct err *err)
+{
+    if (tables_read_target(j->run, err))
+        return err->code;
+    for (size_t i = 0; i < j->plan.count; i++) {
+        const struct ddl_step *s = &j->plan.steps[i];
+        const struct follow_table *t = tables_find(j->run, s->db, s->name);
+        const struct follow_table *other =
+            s->act == ACT_RENAME ? tables_find(j->run, s->other_db, s->other_name) : NULL;
+
+        if ((t && tables_fit(j->run, t, err)) || (other && tables_fit(j->run, other, err)))
+            return err->code;
+    }
+    return ERR_OK;
+}
+
+/* ---- names ---- */
+
+/* Where the source folds case, a statement may name a table in another one. */
+static enum err_code name_fold(struct ddl_job *j, bool folds, const char **db, const char **name,
+                               struct err *err)
+{
+    struct follow_run *run = j->run;
+
+    if (!*name || tables_find(run, *db, *name))
+        return ERR_OK;
+    for (size_t i = 0; i < run->table_count; i++) {
+        const struct follow_table *t = run->tables[i];
+
+        if (strcasecmp(t->db, *db) != 0 || strcasecmp(t->name, *name) != 0)
+            continue;
+        if (!run->source_conn)
+            return err_set(err, ERR_FOLLOW_DDL, "whether '%s' is '%s' only the source could say",
+                           *name, t->name);
+        if (folds) {
+            *db = arena_strdup(j->plan.arena, t->db);
+            *name = arena_strdup(j->plan.arena, t->name);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code job_names(struct ddl_job *j, struct err *err)
+{
+    char *folds = NULL;
+    enum err_code rc = ERR_OK;
+
+    if (j->run->source_conn)
+        rc = conn_value(j->run->source_conn, "SELECT @@lower_case_table_names", &folds, err);
+    for (size_t i = 0; !rc && i < j->plan.count; i++) {
+        struct ddl_step *s = &j->plan.steps[i];
+        const bool fold = folds && strcmp(folds, "0") != 0;
+
+        rc = name_fold(j, fold, &s->db, &s->name, err);
+        if (!rc)
+            rc = name_fold(j, fold, &s->other_db, &s->other_name, err);
+    }
+    free(folds);
+    return rc;
+}
+
+/* DROP DATABASE: every followed table in it first. */
+static void job_expand(struct ddl_job *j)
+{
+    const struct ddl_step s = j->plan.count > 0 ? j->plan.steps[0] : (struct ddl_step){0};
+
+    if (s.act != ACT_DROP_DATABASE || !s.db)
+        return;
+    j->plan.count = 0;
+    for (size_t i = 0; i < j->run->table_count; i++) {
+        const struct follow_table *t = j->run->tables[i];
+        struct ddl_step *drop;
+
+        if (strcmp(t->db, s.db) != 0)
+            continue;
+        drop = ddl_plan_add(&j->plan, ACT_DROP);
+        drop->kind = s.kind;
+        drop->db = arena_strdup(j->plan.arena, t->db);
+        drop->name = arena_strdup(j->plan.arena, t->name);
+    }
+    *ddl_plan_add(&j->plan, ACT_DROP_DATABASE) = s;
+}
+
+/* ---- the statement ---- */
 
 static enum err_code job_run(struct ddl_job *j, const struct binlog_item *item, struct err *err)
 {
@@ -247,27 +418,41 @@ static enum err_code job_run(struct ddl_job *j, const struct binlog_item *item, 
         follow_ddl_release(&j->note);
         j->note = (struct follow_ddl){.file = xstrdup(item->file), .offset = item->start};
     }
-    if (job_steps(j, err))
+    if (job_steps(j, err) || (j->by_hand && job_fits(j, err)))
         return err->code;
     j->note.done = true;
+    j->note.begun = false;
     if (ddl_keep(j, err))
         return err->code;
     fault_point("follow.ddl.kept");
     return tables_read_target(run, err);
 }
 
+/* By the place at which the statement stopped. */
+static bool ddl_by_hand(const struct follow_run *run, const struct binlog_item *item)
+{
+    const struct follow_config *config = run->config;
+
+    return config->ddl_done_file && strcmp(config->ddl_done_file, item->file) == 0 &&
+           config->ddl_done_offset == item->start;
+}
+
 static enum err_code ddl_do(struct follow_run *run, const struct binlog_item *item, const char *db,
                             struct err *err)
 {
-    struct ddl_job j = {.run = run};
+    struct ddl_job j = {.run = run, .by_hand = ddl_by_hand(run, item)};
     char *text = xstrndup(item->statement->text, item->statement->len);
     struct err why = ERR_INIT;
     enum err_code rc;
 
     rc = ddl_plan_parse(text, db, &run->source, &j.plan, &why);
     if (!rc)
+        rc = job_names(&j, &why);
+    if (!rc) {
+        job_expand(&j);
         rc = job_run(&j, item, &why);
-    if (rc == ERR_FORMAT || rc == ERR_FOLLOW_DDL)
+    }
+    if (rc == ERR_FORMAT || rc == ERR_FOLLOW_DDL || rc == ERR_FOLLOW_SHAPE)
         rc = ddl_stop(item, why.msg, err);
     else if (rc)
         *err = why;
@@ -277,10 +462,22 @@ static enum err_code ddl_do(struct follow_run *run, const struct binlog_item *it
     return rc;
 }
 
-static enum err_code ddl_alive(struct follow_run *run, void *ctx, struct err *err)
+struct ddl_try {
+    const struct binlog_item *item;
+    const char *db;
+    bool again;
+};
+
+/* After a lost connection from the definitions that the target has: those in memory may be ahead.
+ */
+static enum err_code ddl_try(struct follow_run *run, void *ctx, struct err *err)
 {
-    (void)ctx;
-    return conn_execz(run->conn, "DO 1", err);
+    struct ddl_try *t = ctx;
+
+    if (conn_execz(run->conn, "DO 1", err) || (t->again && tables_again(run, err)))
+        return err->code;
+    t->again = true;
+    return ddl_do(run, t->item, t->db, err);
 }
 
 /* Everything before it is committed; its transaction begins anew behind it. */
@@ -291,11 +488,12 @@ static enum err_code ddl_barrier(struct follow_run *run, const struct binlog_ite
                                     .start = run->txn_start,
                                     .gtid = item->gtid,
                                     .timestamp = item->timestamp};
+    struct ddl_try try = {item, db, false};
 
     applier_rollback(run->applier);
     run->txn_open = false;
-    if (applier_drain(run->applier, err) || again_target(run, ddl_alive, NULL, err) ||
-        again_source(run, err) || ddl_do(run, item, db, err))
+    if (applier_drain(run->applier, err) || again_source(run, err) ||
+        again_target(run, ddl_try, &try, err))
         return err->code;
     binlog_reader_forget(run->reader);
     run->txn_open = true;
@@ -317,8 +515,6 @@ enum err_code ddl_statement(struct follow_run *run, const struct binlog_item *it
     rc = ddl_is_followed(run, s, db, &followed, err);
     if (!rc && followed && run->txn_rows)
         rc = ddl_stop(item, "it stands behind rows of its transaction", err);
-    else if (!rc && followed && run->config->ddl == FOLLOW_DDL_STOP)
-        rc = ddl_stop(item, "--ddl stop", err);
     else if (!rc && followed && strange)
         rc = ddl_stop(item, strange, err);
     else if (!rc && followed)

@@ -37,6 +37,7 @@ struct epoch_window { /* by epoch number - 1 */
     bool open, exact; /* where the transaction at hand is: behind `from`, behind `to` */
 };
 
+struct ddl_policy;
 struct follow_run {
     const struct follow_config *config;
     struct progress *progress;
@@ -60,7 +61,8 @@ struct follow_run {
 
     struct follow_table **tables; /* by db and name */
     size_t table_count, table_cap;
-    struct schema *target; /* tables of the target's databases */
+    struct schema *target;  /* tables of the target's databases */
+    struct ddl_policy *ddl; /* --ddl */
 
     struct applier *applier;
     struct cancel apply_cancel; /* set some seconds after the user's: what was begun is ended */
@@ -95,6 +97,14 @@ void tables_free(struct follow_run *run);
  * any more. */
 MUST_CHECK enum err_code tables_wanted(const struct follow_run *run, const char *db,
                                        const char *name, bool *wanted, struct err *err);
+/* The same for a table that a statement makes or names: also the shadow tables by which gh-ost
+ * (_t_gho, _t_del) and pt-online-schema-change (_t_new, _t_old) change a table that is followed. */
+MUST_CHECK enum err_code tables_made(const struct follow_run *run, const char *db, const char *name,
+                                     bool *wanted, struct err *err);
+/* ERR_FOLLOW_SHAPE, with both definitions: the target's table cannot take every row of the source's
+ * as it is. */
+MUST_CHECK enum err_code tables_fit(const struct follow_run *run, const struct follow_table *t,
+                                    struct err *err);
 /* Reads the target's tables anew. */
 MUST_CHECK enum err_code tables_read_target(struct follow_run *run, struct err *err);
 /* Gives the table to the applier unless it has it. */
@@ -121,6 +131,8 @@ MUST_CHECK enum err_code elsewhere_make(struct follow_run *run, struct err *err)
 MUST_CHECK enum err_code start_again(struct follow_run *run, struct err *err);
 /* Finds the load, looks whether it may be followed, and reads or makes the follower's state. */
 MUST_CHECK enum err_code start_state(struct follow_run *run, struct err *err);
+/* Forgets the tables, and reads them as the target's state has them. */
+MUST_CHECK enum err_code tables_again(struct follow_run *run, struct err *err);
 /* Whether the source is the one that was dumped, and has its cascades in the binlog. */
 MUST_CHECK enum err_code start_source(struct follow_run *run, const struct applier_position *at,
                                       struct err *err);

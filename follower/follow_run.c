@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "follower/ddl_policy.h"
 #include "follower/follow_inner.h"
 
 #include <inttypes.h>
@@ -383,6 +384,8 @@ static enum err_code follow_open(struct follow_run *run, struct err *err)
     const struct follow_config *config = run->config;
     struct applier_position at;
 
+    if (ddl_policy_new(config->ddl, config->ddl_count, &run->ddl, err))
+        return err->code;
     if (config->source && conn_open(config->source, CONN_SOURCE, "follow", &run->source_conn, err))
         return err->code;
     if (start_state(run, err) || open_until(run, err) || open_applier(run, &at, err))
@@ -458,6 +461,7 @@ static void follow_release(struct follow_run *run)
     applier_free(run->applier);
     charset_maps_free(run->maps);
     tables_free(run);
+    ddl_policy_free(run->ddl);
     for (size_t i = 0; i < run->filter_count; i++)
         filter_free(run->filters[i]);
     free(run->filters);

@@ -4,6 +4,8 @@
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
 #include "common/mysql/position.h"
+#include "common/schema/column_text.h"
+#include "common/target/ddl.h"
 #include "common/target/follow_log.h"
 #include "follower/follow_inner.h"
 
@@ -201,6 +203,47 @@ static enum err_code make_epochs(const struct follow_run *run, struct err *err)
     return ERR_OK;
 }
 
+/* The table's own, which its columns do not say; NULL where it cannot be read: in `arena`. */
+static const char *dump_collation(const struct follow_run *run, const struct dump_table *t,
+                                  struct arena *arena)
+{
+    struct strbuf text = {0};
+    struct ddl_statement st;
+    struct err ignored = ERR_INIT;
+    const char *found = NULL;
+    const char *pos;
+    const char *end;
+
+    if (!t->schema_file || dump_read_schema(run->dump, t->schema_file, &text, &ignored))
+        return NULL;
+    pos = strbuf_str(&text);
+    end = pos + text.len;
+    while (!found && ddl_next(&pos, end, &st)) {
+        struct ddl_table parsed;
+        struct ddl_text d;
+
+        if (st.kind != DDL_CREATE)
+            continue;
+        if (!ddl_text_init(&d, arena_memdup(arena, st.text, st.len), &run->source, arena,
+                           &ignored) &&
+            !ddl_table_parse(&d, &parsed, &ignored))
+            found = table_text_collation(&d, parsed.options, parsed.option_count, &run->source);
+    }
+    strbuf_release(&text);
+    return found;
+}
+
+static void make_definition(const struct follow_run *run, const struct dump_table *t,
+                            struct strbuf *definition)
+{
+    struct arena *arena = arena_new();
+    struct table model = t->model;
+
+    model.collation = dump_collation(run, t, arena);
+    definition_text(&model, definition);
+    arena_free(arena);
+}
+
 /* A table of the dump as the state has it; *row is not set where it is none. */
 static enum err_code make_row(const struct follow_run *run, const struct dump_table *t,
                               struct strbuf *definition, struct follow_row *row, bool *wanted,
@@ -216,7 +259,7 @@ static enum err_code make_row(const struct follow_run *run, const struct dump_ta
         log_event(LOG_WARN, "follow.sequence", F_STR("db", t->db), F_STR("sequence", t->name),
                   F_STR("message", "where the sequence stands is not followed"));
     else
-        definition_text(&t->model, definition);
+        make_definition(run, t, definition);
     *row = (struct follow_row){.db = t->db,
                                .name = t->name,
                                .from = t->from,
@@ -348,6 +391,15 @@ static enum err_code read_table(void *ctx, const struct follow_row *row, struct 
     if (row->left_out || !*row->definition)
         return ERR_OK;
     return definition_parse(row->db, row->name, row->definition, t, &t->definition, err);
+}
+
+enum err_code tables_again(struct follow_run *run, struct err *err)
+{
+    tables_free(run);
+    binlog_reader_forget(run->reader);
+    if (follow_rows_read(run->conn, &run->state, read_table, run, err))
+        return err->code;
+    return tables_read_target(run, err);
 }
 
 static enum err_code start_read(struct follow_run *run, struct err *err)

@@ -4,10 +4,12 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
+#include "common/schema/hold.h"
 #include "common/schema/read.h"
 
 #include <limits.h>
 #include <stdlib.h>
+#include <strings.h>
 
 static int table_order(const struct follow_table *t, const char *db, const char *name)
 {
@@ -127,6 +129,43 @@ enum err_code tables_wanted(const struct follow_run *run, const char *db, const 
     return ERR_OK;
 }
 
+/* Behind "_"; the name without gh-ost's or pt-online-schema-change's ending, and without the time
+ * that gh-ost may put before it. 0: it is none of theirs. */
+static size_t shadow_len(const char *name)
+{
+    static const char *const ends[] = {"_gho", "_del", "_new", "_old", NULL};
+    size_t len = strlen(name);
+    size_t digits = 0;
+    size_t i = 0;
+
+    while (ends[i] &&
+           (len <= strlen(ends[i]) || strcmp(name + len - strlen(ends[i]), ends[i]) != 0))
+        i++;
+    if (name[0] != '_' || !ends[i])
+        return 0;
+    len -= strlen(ends[i]);
+    while (digits < len && name[len - digits - 1] >= '0' && name[len - digits - 1] <= '9')
+        digits++;
+    if (digits == 14 && len > 16 && name[len - 15] == '_')
+        len -= 15;
+    return len;
+}
+
+enum err_code tables_made(const struct follow_run *run, const char *db, const char *name,
+                          bool *wanted, struct err *err)
+{
+    const size_t len = shadow_len(name);
+    enum err_code rc = tables_wanted(run, db, name, wanted, err);
+
+    for (size_t from = 1; !rc && !*wanted && from < len && name[from - 1] == '_'; from++) {
+        char *of = xstrndup(name + from, len - from);
+
+        rc = tables_wanted(run, db, of, wanted, err);
+        free(of);
+    }
+    return rc;
+}
+
 /* ---- the target ---- */
 
 /* A pattern of common/mysql/filter.h for a whole database. */
@@ -203,22 +242,70 @@ static int source_column(const struct table *source, const char *name)
     return c ? (int)(c - source->columns) : -1;
 }
 
-/* By target column, the source's: those that are generated are computed there. */
-static enum err_code columns_map(const struct follow_table *t, const struct table *target, int *map,
-                                 struct err *err)
+/* What is generated there is computed there; whether a column may be NULL its rows will tell. */
+static const char *column_misfit(const struct table *target, const struct column *to,
+                                 const struct column *from, struct err *why)
 {
-    const struct table *source = &t->definition->model;
+    struct column c = *from;
 
-    for (unsigned i = 0; i < target->column_count; i++)
-        map[i] = source_column(source, target->columns[i].name);
-    for (unsigned i = 0; i < source->column_count; i++)
-        if (source->columns[i].generated == GENERATED_NO &&
-            !table_column(target, source->columns[i].name))
-            return err_set(err, ERR_LOAD_TABLE_SHAPE,
-                           "the target's table %s.%s has no column '%s', which the source's %s.%s "
-                           "has",
-                           t->to_db, t->to_name, source->columns[i].name, t->db, t->name);
-    return ERR_OK;
+    if (from->generated != GENERATED_NO || from->row_start_end)
+        return NULL;
+    if (!to)
+        return "the target lacks the column";
+    c.nullable = false;
+    if (strcasecmp(to->type_text, c.type_text) == 0 && c.charset && to->charset &&
+        strcasecmp(to->charset, c.charset) == 0)
+        return NULL;
+    return column_can_hold(target, to, &c, why) ? "the target's column does not hold its values"
+                                                : NULL;
+}
+
+static const char *table_misfit(const struct table *target, const struct table *source,
+                                const char **column)
+{
+    struct err ignored = ERR_INIT;
+
+    for (unsigned i = 0; i < source->column_count; i++) {
+        const struct column *from = &source->columns[i];
+        const char *misfit =
+            column_misfit(target, table_column(target, from->name), from, &ignored);
+
+        *column = from->name;
+        if (misfit)
+            return misfit;
+    }
+    for (unsigned i = 0; i < target->column_count; i++) {
+        *column = target->columns[i].name;
+        if (target->columns[i].generated == GENERATED_NO && !target->columns[i].row_start_end &&
+            !table_column(source, target->columns[i].name))
+            return "the source has no such column";
+    }
+    return NULL;
+}
+
+enum err_code tables_fit(const struct follow_run *run, const struct follow_table *t,
+                         struct err *err)
+{
+    const struct table *target =
+        run->target ? schema_find(run->target, t->to_db, t->to_name) : NULL;
+    const char *column = "";
+    const char *misfit;
+    struct strbuf both = {0};
+
+    if (!target)
+        return err_set(err, ERR_FOLLOW_SHAPE, "the target has no table %s.%s", t->to_db,
+                       t->to_name);
+    misfit = t->definition ? table_misfit(target, &t->definition->model, &column) : NULL;
+    if (!misfit)
+        return ERR_OK;
+    strbuf_addf(&both, "%s.%s, column '%s': %s; on the source it is ", t->to_db, t->to_name, column,
+                misfit);
+    definition_show(&t->definition->model, &both);
+    strbuf_addstr(&both, ", on the target ");
+    definition_show(target, &both);
+    (void)err_set(err, ERR_FOLLOW_SHAPE, "%s", strbuf_str(&both));
+    strbuf_release(&both);
+    return err->code;
 }
 
 enum err_code tables_register(struct follow_run *run, struct follow_table *t, struct err *err)
@@ -229,15 +316,15 @@ enum err_code tables_register(struct follow_run *run, struct follow_table *t, st
 
     if (t->id != TABLE_UNKNOWN)
         return ERR_OK;
-    target = run->target ? schema_find(run->target, t->to_db, t->to_name) : NULL;
-    if (!target)
-        return err_set(err, ERR_FOLLOW_STATE, "the target has no table %s.%s", t->to_db,
-                       t->to_name);
+    if (tables_fit(run, t, err))
+        return err->code;
+    target = schema_find(run->target, t->to_db, t->to_name);
     rc = again_target(run, trigger_check, t, err);
     if (rc)
         return rc;
     map = xcalloc(target->column_count + 1U, sizeof *map);
-    rc = columns_map(t, target, map, err);
+    for (unsigned i = 0; i < target->column_count; i++)
+        map[i] = source_column(&t->definition->model, target->columns[i].name);
     if (!rc) {
         const struct applier_table a = {
             .db = t->to_db, .name = t->to_name, .def = target, .source = map};

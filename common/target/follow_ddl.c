@@ -10,7 +10,18 @@
 void follow_ddl_release(struct follow_ddl *d)
 {
     free(d->file);
+    free(d->shape);
     *d = (struct follow_ddl){0};
+}
+
+static enum err_code shape_row(void *ctx, const struct row *row, struct err *err)
+{
+    struct follow_ddl *d = ctx;
+
+    (void)err;
+    free(d->shape);
+    d->shape = state_cell_str(row, 0);
+    return ERR_OK;
 }
 
 static enum err_code ddl_row(void *ctx, const struct row *row, struct err *err)
@@ -40,6 +51,12 @@ enum err_code follow_ddl_read(struct conn *c, const struct state *s, struct foll
     state_add_name(&sql, s, "follow_ddl");
     strbuf_addf(&sql, " WHERE job=%" PRIu64, s->job);
     rc = conn_rows(c, &sql, ddl_row, d, err);
+    strbuf_reset(&sql);
+    strbuf_addstr(&sql, "SELECT shape FROM ");
+    state_add_name(&sql, s, "follow_shape");
+    strbuf_addf(&sql, " WHERE job=%" PRIu64, s->job);
+    if (!rc && d->begun)
+        rc = conn_rows(c, &sql, shape_row, d, err);
     strbuf_release(&sql);
     if (rc)
         follow_ddl_release(d);
@@ -61,6 +78,22 @@ enum err_code follow_ddl_note(struct conn *c, const struct state *s, const struc
     rc = conn_exec(c, sql.str, sql.len, NULL, err);
     strbuf_release(&sql);
     return rc;
+}
+
+enum err_code follow_ddl_begin(struct conn *c, const struct state *s, const struct follow_ddl *d,
+                               struct err *err)
+{
+    struct strbuf sql = {0};
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "REPLACE INTO ");
+    state_add_name(&sql, s, "follow_shape");
+    strbuf_addf(&sql, " (job,shape) VALUES (%" PRIu64 ",", s->job);
+    strbuf_add_quotedz(&sql, d->shape ? d->shape : "");
+    strbuf_addch(&sql, ')');
+    rc = conn_exec(c, sql.str, sql.len, NULL, err); /* no word of a step that has not begun */
+    strbuf_release(&sql);
+    return rc ? rc : follow_ddl_note(c, s, d, err);
 }
 
 static enum err_code row_remove(struct conn *c, const struct state *s, const struct follow_row *row,

@@ -71,6 +71,10 @@ static const struct state_made follow_tables[] = {
      "begun TINYINT NOT NULL,"
      "done TINYINT NOT NULL,"
      "PRIMARY KEY (job) /*T![clustered_index] CLUSTERED */"},
+    {"follow_shape",
+     "job BIGINT UNSIGNED NOT NULL,"
+     "shape LONGTEXT NOT NULL,"
+     "PRIMARY KEY (job) /*T![clustered_index] CLUSTERED */"},
 };
 /* clang-format on */
 #define FOLLOW_TABLES (sizeof follow_tables / sizeof follow_tables[0])

@@ -7,6 +7,7 @@
  *   follow_table (job, db, name, to_db, to_name, from_epoch, to_epoch, kind, definition,
  *                 PK (job, db, name))
  *   follow_ddl   (job PK, file, pos, step, begun): the statement that is being done, see below
+ *   follow_shape (job PK, shape): the table as it was before the step that has begun
  *   follow_log:  follow_log.h
  *
  * The row in `follow` is written last, so what is there is whole. How far the follower is, is not
@@ -85,12 +86,16 @@ struct follow_ddl {
     char *file; /* owned; NULL: none has begun */
     uint64_t offset;
     unsigned steps_done;
-    bool begun; /* the next step may be done, or not */
-    bool done;  /* all of them, and the definitions below are those behind the statement */
+    bool begun;  /* the next step may be done, or not */
+    char *shape; /* owned; of the target's table before the step that has begun; NULL: not kept */
+    bool done;   /* all of them, and the definitions below are those behind the statement */
 };
 void follow_ddl_release(struct follow_ddl *d);
 MUST_CHECK enum err_code follow_ddl_read(struct conn *c, const struct state *s,
                                          struct follow_ddl *d, struct err *err);
+/* The same with the shape, before a step begins. */
+MUST_CHECK enum err_code follow_ddl_begin(struct conn *c, const struct state *s,
+                                          const struct follow_ddl *d, struct err *err);
 MUST_CHECK enum err_code follow_ddl_note(struct conn *c, const struct state *s,
                                          const struct follow_ddl *d, struct err *err);
 /* All of it is done: in one transaction with what has changed of the tables. `gone` and `changed`

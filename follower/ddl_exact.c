@@ -1,0 +1,204 @@
+/* Whether the rows that are there are the same on both sides behind an ALTER TABLE. */
+#include "common/base/mem.h"
+#include "common/mysql/ident.h"
+#include "common/schema/hold.h"
+#include "follower/follow_ddl.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+/* ---- a new column's values in rows that are there ---- */
+
+/* A literal, or NULL. */
+static bool value_is_fixed(const struct ddl_text *d, size_t i)
+{
+    const struct token *t;
+
+    if (ddl_is(d, i, "-") || ddl_is(d, i, "+"))
+        i++;
+    t = ddl_token(d, i);
+    return t->kind == TOKEN_NUMBER || t->kind == TOKEN_STRING || t->kind == TOKEN_HEX ||
+           t->kind == TOKEN_BIT || ddl_is(d, i, "NULL") || ddl_is(d, i, "TRUE") ||
+           ddl_is(d, i, "FALSE");
+}
+
+static const char *column_strange(const struct ddl_text *d, const struct ddl_item *item)
+{
+    const struct ddl_attr *value = ddl_attr(item, ATTR_DEFAULT);
+    const bool timestamp = ddl_is(d, item->type.first, "TIMESTAMP");
+
+    if (item->kind != ITEM_COLUMN)
+        return "it is no column";
+    if (ddl_attr(item, ATTR_AUTO_INCREMENT) || ddl_attr(item, ATTR_PRIMARY) ||
+        ddl_attr(item, ATTR_GENERATED) || ddl_attr(item, ATTR_ROW_START_END))
+        return "AUTO_INCREMENT, a primary key or an expression in a new column";
+    if (value && !value_is_fixed(d, value->value))
+        return "the new column's default is an expression: rows that are there got other values "
+               "on the source";
+    if (!value && timestamp && !ddl_attr(item, ATTR_NULL))
+        return "a new TIMESTAMP column without a default may have got the time of the change";
+    if (value && timestamp && ddl_token(d, value->value)->kind == TOKEN_STRING)
+        return "the default of a new TIMESTAMP column means another moment in another time zone";
+    if (ddl_attr(item, ATTR_REFERENCES))
+        return "a foreign key in a new column";
+    return NULL;
+}
+
+static enum err_code add_exact(const struct ddl_job *j, const struct ddl_clause *c, struct err *err)
+{
+    struct column_text text;
+    const char *strange = NULL;
+    enum err_code rc = column_text_read(c->text, &j->run->source, &text, err);
+
+    if (!rc)
+        strange = text.t.item_count == 1 ? column_strange(&text.d, &text.t.items[0])
+                                         : "it is not one column";
+    if (strange)
+        rc = err_set(err, ERR_FOLLOW_DDL, "%s", strange);
+    arena_free(text.arena);
+    return rc;
+}
+
+/* ---- a changed column ---- */
+
+static bool is_integer(const struct column *c)
+{
+    return c->type >= TYPE_TINYINT && c->type <= TYPE_BIGINT;
+}
+
+/* Text of any length, which keeps spaces at its end. */
+static bool is_varying(const struct column *c)
+{
+    return c->charset && c->type >= TYPE_VARCHAR && c->type <= TYPE_LONGTEXT;
+}
+
+/* A smaller one of a kind, where each value is kept as it is or refused. */
+static bool is_narrower(const struct column *now, const struct column *was)
+{
+    if (is_integer(now) && is_integer(was))
+        return true;
+    if (now->type == TYPE_DECIMAL && was->type == TYPE_DECIMAL)
+        return now->scale >= was->scale;
+    if (!now->charset || !was->charset || strcasecmp(now->charset, was->charset) != 0)
+        return false;
+    return (is_varying(now) && (is_varying(was) || was->type == TYPE_CHAR)) ||
+           (now->type == TYPE_CHAR && was->type == TYPE_CHAR);
+}
+
+/* Spaces at the end that do not fit are cut off without a word. */
+static enum err_code narrow_fits(const struct ddl_job *j, const struct ddl_step *s,
+                                 const struct column *now, const struct column *was,
+                                 struct err *err)
+{
+    const bool bytes = now->type != TYPE_VARCHAR && now->type != TYPE_CHAR;
+    struct strbuf sql = {0};
+    char *found = NULL;
+    enum err_code rc;
+
+    if (!now->charset)
+        return ERR_OK;
+    strbuf_addstr(&sql, "SELECT 1 FROM ");
+    step_add_target(j->run, s->db, s->name, &sql);
+    strbuf_addstr(&sql, bytes ? " WHERE LENGTH(" : " WHERE CHAR_LENGTH(");
+    strbuf_add_ident(&sql, was->name);
+    strbuf_addf(&sql, ")>%llu LIMIT 1", (unsigned long long)now->length);
+    rc = conn_value(j->run->conn, strbuf_str(&sql), &found, err);
+    strbuf_release(&sql);
+    if (!rc && found)
+        rc = err_set(err, ERR_FOLLOW_DDL,
+                     "rows have values of the column '%s' that %.100s does not hold: they were cut",
+                     was->name, now->type_text);
+    free(found);
+    return rc;
+}
+
+/* The column gets its values from AUTO_INCREMENT. */
+static bool clause_counts(const struct ddl_job *j, const struct ddl_clause *c)
+{
+    struct column_text text;
+    struct err ignored = ERR_INIT;
+    const bool counts = !column_text_read(c->text, &j->run->source, &text, &ignored) &&
+                        text.t.item_count == 1 && ddl_attr(&text.t.items[0], ATTR_AUTO_INCREMENT);
+
+    arena_free(text.arena);
+    return counts;
+}
+
+static enum err_code change_exact(const struct ddl_job *j, const struct ddl_step *s,
+                                  const struct ddl_clause *c, const struct table *model,
+                                  struct err *err)
+{
+    const struct follow_table *t = tables_find(j->run, s->db, s->name);
+    const struct column *was = table_column(&t->definition->model, c->name);
+    const struct column *now = table_column(model, c->to);
+    const struct table *target = schema_find(j->run->target, t->to_db, t->to_name);
+    const struct column *there = target ? table_column(target, c->name) : NULL;
+    struct err why = ERR_INIT;
+    struct column from;
+
+    if (!was || !now) /* IF EXISTS */
+        return ERR_OK;
+    from = *was;
+    from.nullable = from.nullable && now->nullable; /* a strict server refuses NULL, but: */
+    if (was->type == TYPE_TIMESTAMP && was->nullable && !now->nullable)
+        return err_set(err, ERR_FOLLOW_DDL, "NULL becomes the time of the change");
+    if (clause_counts(j, c) && there && !there->auto_increment)
+        return err_set(err, ERR_FOLLOW_DDL,
+                       "AUTO_INCREMENT on a column that had it not: rows may get new values");
+    if (!column_can_hold(model, now, &from, &why))
+        return ERR_OK;
+    if (is_narrower(now, was))
+        return narrow_fits(j, s, now, was, err);
+    return err_set(err, ERR_FOLLOW_DDL,
+                   "from %.100s%s%s to %.100s%s%s values of the column '%s' may change, and not "
+                   "as on another server",
+                   was->type_text, was->charset ? " " : "", was->charset ? was->charset : "",
+                   now->type_text, now->charset ? " " : "", now->charset ? now->charset : "",
+                   was->name);
+}
+
+/* All text columns, which keep their names. On TiDB nothing is done: its columns must do. */
+static enum err_code convert_exact(const struct ddl_job *j, const struct ddl_step *s,
+                                   const struct table *model, struct err *err)
+{
+    const struct follow_table *t = tables_find(j->run, s->db, s->name);
+    const struct table *target = schema_find(j->run->target, t->to_db, t->to_name);
+
+    for (unsigned i = 0; i < t->definition->model.column_count; i++) {
+        struct column was = t->definition->model.columns[i];
+        const struct column *now = table_column(model, was.name);
+        struct err why = ERR_INIT;
+
+        if (!now || !was.charset || !now->charset || strcasecmp(was.charset, now->charset) == 0)
+            continue;
+        was.nullable = false;
+        if (j->run->flavour.vendor == VENDOR_TIDB) {
+            was.charset = now->charset;
+            now = target ? table_column(target, was.name) : NULL;
+        }
+        if (!now || column_can_hold(model, now, &was, &why))
+            return err_set(err, ERR_FOLLOW_DDL, "%.400s",
+                           now ? why.msg : "the target lacks a column");
+    }
+    return ERR_OK;
+}
+
+enum err_code alter_exact(const struct ddl_job *j, const struct ddl_step *s,
+                          const struct table *model, struct err *err)
+{
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; !rc && i < s->clause_count; i++) {
+        const struct ddl_clause *c = &s->clauses[i];
+
+        if (c->kind == CLAUSE_BY_HAND)
+            rc = err_set(err, ERR_FOLLOW_DDL, "%.200s is to be done by hand", c->text);
+        else if (c->kind == CLAUSE_ADD_COLUMN)
+            rc = add_exact(j, c, err);
+        else if (c->kind == CLAUSE_CHANGE_COLUMN)
+            rc = change_exact(j, s, c, model, err);
+        else if (c->kind == CLAUSE_CONVERT)
+            rc = convert_exact(j, s, model, err);
+    }
+    return rc;
+}

@@ -1,0 +1,120 @@
+"""ferry follow through statements that change definitions: what is done, passed over, done by hand, and stopped at."""
+
+import re
+
+import compare
+import ferry
+from follow_test import follow
+
+
+def started(t, kind, target_kind, *statements, options="CHARACTER SET latin1"):
+    """A source with a database `dd`, loaded into a target and followed: (source, target)."""
+    source = t.server(kind)
+    target = t.server(target_kind) if target_kind != kind else t.own_server(kind, "--server-id=72")
+    t.database(source, "dd", *statements, options=options)
+    t.gone_after(target, "dd", "ferry_meta")
+    out = t.path("dump-%s-%s" % (kind, target_kind))
+    ferry.dump(source, out, "-f", "dd.*").must()
+    ferry.load(target, out).must()
+    follow(source, target, "--input", out, "--until", "caught-up").must()
+    return source, target
+
+
+def caught_up(source, target, *more):
+    return follow(source, target, "--until", "caught-up", *more)
+
+
+def stopped_at(run):
+    """FILE:POS of the statement at which it stopped."""
+    return re.search(r"at (\S+:\d+) \(", str(run)).group(1)
+
+
+ALTERS = [
+    "ALTER TABLE a MODIFY v varchar(80), ADD COLUMN w varchar(20) NOT NULL DEFAULT 'ü' AFTER id", "UPDATE a SET w='é' WHERE id=1",
+    "ALTER TABLE a CHANGE w w2 varchar(40) FIRST, RENAME COLUMN n TO m", "INSERT INTO a (id, v, m, w2) VALUES (10,'ä',10,'ß')",
+    "ALTER TABLE a ALTER COLUMN m SET DEFAULT 77", "INSERT INTO a (id) VALUES (11)",
+    "ALTER TABLE a ADD INDEX vv (v), ADD UNIQUE INDEX um (m, id), COMMENT='it''s new', ENGINE=InnoDB", "UPDATE a SET m=m+1",
+    "ALTER TABLE a RENAME INDEX vv TO vw, DROP INDEX um", "DELETE FROM a WHERE id=2",
+    "ALTER TABLE a MODIFY m bigint unsigned, AUTO_INCREMENT=500", "UPDATE a SET m=18446744073709551615 WHERE id=10",
+    "ALTER TABLE a DROP COLUMN v, ADD COLUMN v text CHARACTER SET utf8mb4", "UPDATE a SET v='€' WHERE id=10",
+    "ALTER TABLE a DEFAULT CHARSET utf8mb4", "ALTER TABLE a ADD COLUMN late varchar(9)", "UPDATE a SET late='€' WHERE id=10",
+    "ALTER TABLE k DROP PRIMARY KEY, ADD PRIMARY KEY (b, a)", "UPDATE k SET c=c+1", "INSERT INTO k VALUES (1,3,5)",
+    "CREATE TABLE q AS SELECT id, w2 FROM a WHERE id < 11", "INSERT INTO q VALUES (99,'q')",
+    "CREATE TABLE c (x char(3), y enum('a','ü'), z integer unsigned, d dec)", "INSERT INTO c VALUES ('ö','ü',4000000000,5)",
+    "RENAME TABLE a TO t1, k TO a, t1 TO k", "UPDATE a SET c=c+100", "UPDATE k SET m=5 WHERE id=3",
+    "CREATE TABLE l LIKE k", "INSERT INTO l (id, w2) VALUES (1,'ñ')", "CREATE TABLE gone1 (i int)", "CREATE TABLE gone2 (i int)", "DROP TABLE gone1, gone2",
+    "CREATE VIEW vv AS SELECT 1", "CREATE TRIGGER tt BEFORE INSERT ON c FOR EACH ROW SET NEW.d = 6", "INSERT INTO c VALUES ('1','a',1,1)",
+    "DROP TRIGGER tt", "DROP VIEW vv", "DROP TABLE q", "CREATE TABLE q (other varchar(5), id int PRIMARY KEY)", "INSERT INTO q VALUES ('x',1)",
+]
+TABLES = ["CREATE TABLE a (id int PRIMARY KEY AUTO_INCREMENT, v varchar(40), n int)", "INSERT INTO a VALUES (1,'é',1),(2,'b',2),(3,'c',3)",
+          "CREATE TABLE k (a int NOT NULL, b int NOT NULL, c int, PRIMARY KEY (a, b)%s)", "INSERT INTO k VALUES (1,1,1),(1,2,2)"]
+
+
+def tables(target_kind, kind):
+    # TiDB can change no clustered primary key
+    alone = "/*T![clustered_index] */" if target_kind == "tidb" else ""
+    return [s % alone if "%s" in s else s for s in TABLES]
+
+
+def check_alters(t, kind, target_kind):
+    source, target = started(t, kind, target_kind, *tables(target_kind, kind))
+    alters = [s for s in ALTERS if target_kind != "tidb" or "DROP PRIMARY" not in s]
+    source.run("USE dd", *alters)
+    caught_up(source, target).must(0, "definitions changed")
+    compare.same_database(source, target, "dd")
+    caught_up(source, target).must(0, "transactions followed: 0")
+
+
+def test_alters_mariadb_to_tidb(t):
+    check_alters(t, "mariadb", "tidb")
+
+
+def test_alters_mysql_to_mariadb(t):
+    check_alters(t, "mysql", "mariadb")
+
+
+def test_skip_stop_and_by_hand(t):
+    """--ddl by pattern and kind; rows behind a skipped statement are read as the source wrote them; --ddl-done checks."""
+    source, target = started(t, "mariadb", "mysql", "CREATE TABLE a (id int PRIMARY KEY, v varchar(40), n int)", "INSERT INTO a VALUES (1,'a',1)",
+                             "CREATE TABLE log_1 (id int PRIMARY KEY, v int)", "INSERT INTO log_1 VALUES (1,1)")
+    for bad in ("skip=", "perhaps", "skip=drop everything", "stop=drop table on "):
+        caught_up(source, target, "--ddl", bad).must(2, "--ddl")
+    source.run("USE dd", "TRUNCATE TABLE log_1", "INSERT INTO log_1 VALUES (2,2)", "CREATE INDEX nn ON a (n)", "ALTER TABLE a MODIFY COLUMN n int FIRST",
+               "INSERT INTO a (id, v, n) VALUES (2,'b',20)")
+    caught_up(source, target, "--ddl", "skip=dd.log_*", "--ddl", "stop=create index").must(1, ["FERRY-FOLLOW-DDL", "--ddl stop=create index"])
+    assert target.run("SELECT id FROM dd.log_1 ORDER BY id") == ((1,), (2,))
+    caught_up(source, target, "--ddl", "skip=alter table on dd.a", "--ddl", "skip=create index").must()
+    assert target.run("SELECT id, v, n FROM dd.a WHERE id=2") == ((2, "b", 20),)
+    assert not target.run("SHOW INDEX FROM dd.a WHERE Key_name='nn'")
+    source.run("USE dd", "ALTER TABLE a ADD COLUMN x int DEFAULT 5", "DELETE FROM a WHERE id=1", "UPDATE a SET x=6")
+    caught_up(source, target, "--ddl", "skip").must(1, ["FERRY-FOLLOW-SHAPE", "column 'x'", "on the source it is (n int, id int(11), v", "on the target (id int"])
+    target.run("ALTER TABLE dd.a ADD COLUMN x int DEFAULT 5")
+    caught_up(source, target).must()
+    assert target.run("SELECT id, v, n, x FROM dd.a") == ((2, "b", 20, 6),)
+    # what cannot be done exactly, done by hand
+    source.run("USE dd", "UPDATE a SET v='12'", "ALTER TABLE a MODIFY v int", "INSERT INTO a (id, v) VALUES (3,33)")
+    run = caught_up(source, target).must(1, ["FERRY-FOLLOW-DDL", "ALTER TABLE a MODIFY v int", "--ddl-done", "values of the column 'v' may change"])
+    place = stopped_at(run)
+    caught_up(source, target, "--ddl-done", "here").must(2, "FILE:POS")
+    caught_up(source, target, "--ddl-done", place).must(1, ["FERRY-FOLLOW-DDL", "column 'v'", "on the source it is"])
+    target.run("ALTER TABLE dd.a MODIFY v int")
+    caught_up(source, target, "--ddl-done", place).must(0, "transactions followed: 2")
+    assert target.run("SELECT id, v FROM dd.a ORDER BY id") == ((2, 12), (3, 33))
+    caught_up(source, target, "--ddl-done", place).must(0, "transactions followed: 0")
+
+
+def test_what_is_not_exact_stops(t):
+    source, target = started(t, "mysql", "mariadb", "CREATE TABLE a (id int PRIMARY KEY, v varchar(40), d datetime(3), e enum('a','b'), n bigint)",
+                             "INSERT INTO a VALUES (1,'abcdef','2026-01-01 00:00:00.123','b',70000)")
+    for statement, why in (
+            ("ALTER TABLE a MODIFY d datetime", "may change"), ("ALTER TABLE a MODIFY e enum('b','a')", "may change"),
+            ("ALTER TABLE a MODIFY n int AUTO_INCREMENT, ADD KEY (n)", "AUTO_INCREMENT on a column"),
+            ("ALTER TABLE a ADD COLUMN r datetime DEFAULT CURRENT_TIMESTAMP", "expression"),
+            ("ALTER TABLE a ADD CONSTRAINT ck CHECK (id > 0)", "by hand")):
+        source.run("USE dd", statement)
+        place = stopped_at(caught_up(source, target).must(1, ["FERRY-FOLLOW-DDL", why]))
+        target.run("USE dd", statement)
+        caught_up(source, target, "--ddl-done", place).must()
+    source.run("USE dd", "ALTER TABLE a MODIFY n bigint, ALGORITHM=COPY", "ALTER TABLE a MODIFY v varchar(6)", "ALTER TABLE a DROP COLUMN r", "UPDATE a SET n=n+1")
+    caught_up(source, target).must()
+    compare.same_database(source, target, "dd")
