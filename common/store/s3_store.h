@@ -1,7 +1,7 @@
 /* common/store/s3_store.h: between the files of the S3 driver; nobody else includes it.
  *
  * store_s3.c: the vtable, create, small requests. s3_request.c: one request with its retries.
- * s3_read.c, s3_write.c, s3_list.c: what they say. */
+ * s3_read.c, s3_write.c, s3_list.c: what they say. s3_later.c: what is done in the background. */
 #ifndef FERRY_STORE_S3_STORE_H
 #define FERRY_STORE_S3_STORE_H
 
@@ -19,17 +19,20 @@
 #define S3_TOKEN_MAX 33 /* 32 hex digits and the NUL */
 #define S3_WRITER "x-amz-meta-ferry-writer"
 
+struct s3_later;
+
 struct s3_store {
     struct store base;
     struct s3_url url;
     struct s3_credentials *credentials;
+    struct s3_later *later;
     pthread_mutex_t lock; /* guards all below */
     char region[S3_REGION_MAX];
     struct http *kept[S3_CONNECTIONS_KEPT];
     size_t kept_count;
     char **writing; /* keys of uploads that are under way here */
     size_t writing_count, writing_cap;
-    size_t flying;   /* bytes of parts that are sent in the background */
+    size_t flying;   /* bytes that are sent in the background */
     bool answered;   /* the server has given a reply before */
     int conditional; /* does it mind If-None-Match? 0: not known, 1: yes, -1: no */
 };
@@ -88,11 +91,31 @@ MUST_CHECK enum err_code s3_token_new(char token[S3_TOKEN_MAX], struct err *err)
 #define S3_OBJECT_HEADERS 6
 size_t s3_object_headers(const struct s3_store *s, const char *writer, struct s3_pair *headers);
 
+/* ---- s3_later.c ---- */
+
+/* A thing to do in the background, a member of what it is about (`of`). */
+struct s3_job {
+    enum err_code (*run)(struct s3_job *, struct err *);
+    void (*release)(struct s3_job *); /* behind run, or in its place where that is given up */
+    void *of;
+    struct s3_job *prev, *next; /* s3_later.c's own, as is `number` */
+    uint64_t number;
+};
+struct s3_later *s3_later_new(void);
+/* What has not begun is released without being done; what has, is waited for. */
+void s3_later_free(struct s3_later *l);
+/* false: there is no room, and the job stays the caller's, to be done by himself. */
+bool s3_later_add(struct s3_later *l, struct s3_job *job);
+/* Waits for all that was added before. The first failure of any job, for good. */
+MUST_CHECK enum err_code s3_later_sync(struct s3_later *l, struct err *err);
+
 /* ---- the drivers' parts ---- */
 
 enum err_code s3_open_read(struct store *s, const char *path, uint64_t off, uint64_t len,
                            struct source **src, struct err *err);
 enum err_code s3_open_write(struct store *s, const char *path, struct sink **sink, struct err *err);
+enum err_code s3_open_grouped(struct store *s, const char *path, struct sink **sink,
+                              struct err *err);
 enum err_code s3_list(struct store *s, const char *prefix, const char *start, store_list_fn *fn,
                       void *ctx, struct err *err);
 enum err_code s3_discard(struct store *s, const char *prefix, struct err *err);

@@ -1,9 +1,12 @@
 /* Writing an object: what fits into one part is one PUT at the end; a longer one is a multipart
  * upload, of which one part is sent in the background while the next one fills.
  *
+ * A grouped object's last part and its CompleteMultipartUpload, or its one PUT, are left to
+ * s3_later.c. Then the sink has two owners, who wrote it and who ends it; the last one frees it.
+ *
  * Memory: a part is 5 MiB (more for objects of many GiB, s3_part_bytes); each writer fills one, and
- * of the parts that are being sent in the background there may be FLYING_MAX bytes in the whole
- * store. A writer that finds no room there sends its part itself.
+ * of what is being sent in the background there may be FLYING_MAX bytes in the whole store. A
+ * writer that finds no room there sends its part itself.
  *
  * The object is visible with CompleteMultipartUpload. If the answer to that is lost, the second try
  * is told that there is no such upload: then the object's own mark (the writer's token, in its
@@ -22,7 +25,7 @@
 #define PARTS_MAX 10000
 #define OBJECT_MAX ((uint64_t)5 << 40)
 #define BUFFER_FIRST ((size_t)64 << 10)
-#define FLYING_MAX ((size_t)16 << 20)
+#define FLYING_MAX ((size_t)20 << 20)
 #define COMPLETE_IDLE_US ((uint64_t)300000000) /* the server puts the parts together */
 #define ETAG_MAX 136
 
@@ -53,6 +56,10 @@ struct s3_sink {
     pthread_t thread;
     struct s3_part part;
     atomic_bool stop;
+    bool grouped;
+    struct s3_job end;  /* the rest, done in the background */
+    size_t end_bytes;   /* of the buffer, counted as flying meanwhile */
+    atomic_uint owners; /* who will free it */
 };
 
 size_t s3_part_bytes(unsigned number)
@@ -368,9 +375,8 @@ static enum err_code s3_sink_write(struct sink *self, const void *buf, size_t le
               : ERR_OK;
 }
 
-static enum err_code s3_sink_finish(struct sink *self, struct err *err)
+static enum err_code finish_now(struct s3_sink *w, struct err *err)
 {
-    struct s3_sink *w = (struct s3_sink *)self;
     enum err_code rc = ERR_OK;
 
     if (!w->upload) {
@@ -390,11 +396,12 @@ static enum err_code s3_sink_finish(struct sink *self, struct err *err)
               : ERR_OK;
 }
 
-static void s3_sink_free(struct sink *self)
+static void sink_release(struct s3_sink *w)
 {
-    struct s3_sink *w = (struct s3_sink *)self;
     struct err err = ERR_INIT;
 
+    if (atomic_fetch_sub(&w->owners, 1) > 1)
+        return;
     atomic_store(&w->stop, true);
     if (part_join(w, &err))
         log_event(LOG_DEBUG, "store.s3.part.given-up", F_STR("message", err.msg));
@@ -408,6 +415,60 @@ static void s3_sink_free(struct sink *self)
     free(w);
 }
 
+static enum err_code end_run(struct s3_job *job, struct err *err)
+{
+    return finish_now(job->of, err);
+}
+
+static void end_release(struct s3_job *job)
+{
+    struct s3_sink *w = job->of;
+    struct s3_store *s = w->store;
+    size_t bytes = w->end_bytes;
+
+    /* The buffer first: what is counted as free is free. */
+    free(w->buffer);
+    w->buffer = NULL;
+    flying_give(s, bytes);
+    sink_release(w);
+}
+
+/* Leaves the rest to the background: false: there is no room. */
+static bool finish_later(struct s3_sink *w)
+{
+    char *less;
+
+    if (!flying_take(w->store, w->used))
+        return false;
+    w->end_bytes = w->used;
+    less = w->used > 0 && w->used < w->cap ? realloc(w->buffer, w->used) : NULL;
+    if (less) {
+        w->buffer = less;
+        w->cap = w->used;
+    }
+    w->end = (struct s3_job){.run = end_run, .release = end_release, .of = w};
+    atomic_store(&w->owners, 2);
+    if (s3_later_add(w->store->later, &w->end))
+        return true;
+    atomic_store(&w->owners, 1);
+    flying_give(w->store, w->end_bytes);
+    return false;
+}
+
+static enum err_code s3_sink_finish(struct sink *self, struct err *err)
+{
+    struct s3_sink *w = (struct s3_sink *)self;
+
+    if (w->grouped && finish_later(w))
+        return ERR_OK;
+    return finish_now(w, err);
+}
+
+static void s3_sink_free(struct sink *self)
+{
+    sink_release((struct s3_sink *)self);
+}
+
 static const struct sink_ops s3_sink_ops = {"s3", s3_sink_write, s3_sink_finish, s3_sink_free};
 
 enum err_code s3_open_write(struct store *s, const char *path, struct sink **sink, struct err *err)
@@ -419,9 +480,20 @@ enum err_code s3_open_write(struct store *s, const char *path, struct sink **sin
     w->store = (struct s3_store *)s;
     w->key = s3_key(w->store, path);
     atomic_init(&w->stop, false);
+    atomic_init(&w->owners, 1);
     if (rc)
         s3_sink_free(&w->base);
     else
         *sink = &w->base;
+    return rc;
+}
+
+enum err_code s3_open_grouped(struct store *s, const char *path, struct sink **sink,
+                              struct err *err)
+{
+    enum err_code rc = s3_open_write(s, path, sink, err);
+
+    if (!rc)
+        ((struct s3_sink *)*sink)->grouped = true;
     return rc;
 }

@@ -230,10 +230,16 @@ static enum err_code s3_create(struct store *store, const char *path, const void
 
 /* ---- the store ---- */
 
+static enum err_code s3_sync(struct store *store, struct err *err)
+{
+    return s3_later_sync(((struct s3_store *)store)->later, err);
+}
+
 static void s3_free(struct store *store)
 {
     struct s3_store *s = (struct s3_store *)store;
 
+    s3_later_free(s->later);
     for (size_t i = 0; i < s->kept_count; i++)
         http_free(s->kept[i]);
     free(s->writing);
@@ -256,6 +262,8 @@ static const struct store_ops s3_ops = {
     .discard_unfinished = s3_discard,
     .now = s3_now,
     .free = s3_free,
+    .open_grouped = s3_open_grouped,
+    .sync = s3_sync,
 };
 
 enum err_code store_s3_new(const char *rest, struct store **out, struct err *err)
@@ -286,6 +294,7 @@ enum err_code store_s3_new(const char *rest, struct store **out, struct err *err
     s->url = url;
     (void)snprintf(s->region, sizeof s->region, "%s", url.region ? url.region : REGION_FIRST);
     pthread_mutex_init(&s->lock, NULL);
+    s->later = s3_later_new();
     *out = &s->base;
     return ERR_OK;
 }

@@ -330,3 +330,37 @@ def test_every_request_fails_in_turn(t):
             last = len(proxy.requests)
             n += 1
         assert s3.unfinished() == []
+
+
+def test_objects_are_finished_in_the_background(t):
+    """One thread has several PUTs on their way, and what could not be written has no record."""
+    source = t.server("mariadb")
+    t.database(source, "objects")
+    source.run("USE objects", *["CREATE TABLE t%d AS SELECT seq id FROM seq_1_to_10" % i for i in range(12)])
+    s3 = S3(t)
+    proxy = Proxy(t, s3)
+    seen, alone, changed = [], [], threading.Condition()
+
+    def forward(client, head, body, method, kind):
+        """Holds rows' PUTs back until three are there."""
+        if method == "PUT" and b".000000001.sql" in head.split(b"\r\n")[0]:
+            with changed:
+                seen.append(head)
+                changed.notify_all()
+                alone.append(not changed.wait_for(lambda: len(seen) >= 3, 20))
+        return Proxy.forward(proxy, client, head, body, method, kind)
+
+    proxy.forward = forward
+    args = ("-t", "1")
+    dump(source, "s3://bucket/x", proxy.env, *args).must()
+    assert not any(alone), "a thread waits for its object"
+    ferry.run("verify", "--input", "s3://bucket/x", env=s3.env).must(0, "0 faults")
+    proxy.fault = lambda request: "denied" if request["method"] == "PUT" and "t7.000000001" in request["target"] else None
+    dump(source, "s3://bucket/y", proxy.env, *args).must(1, ["FERRY-STORE-DENIED", "objects.t7.000000001"])
+    for path in glob.glob(s3.path("y", "ferry.manifest", "*")):
+        with open(path, encoding="utf-8") as f:
+            assert "t7.000000001" not in f.read()
+    proxy.fault = lambda request: None
+    dump(source, "s3://bucket/y", proxy.env, *args).must()
+    ferry.run("verify", "--input", "s3://bucket/y", env=s3.env).must(0, "0 faults")
+    assert s3.unfinished() == []
