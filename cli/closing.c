@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int by_bytes(const void *a, const void *b)
 {
@@ -74,4 +75,63 @@ void closing_print(const struct closing_row *rows, size_t count, const struct cl
         (void)printf("%s%s %.2f s", i ? ", " : "wall: ", steps[i].name,
                      (double)steps[i].wall_us / 1e6);
     (void)puts("");
+}
+
+/* Text of any bytes: what is no UTF-8 is left out. */
+static void put_text(json_t *to, const char *key, const char *text)
+{
+    json_t *value = json_string(text ? text : "");
+
+    (void)json_object_set_new(to, key, value ? value : json_string("?"));
+}
+
+static void put_number(json_t *to, const char *key, uint64_t value)
+{
+    (void)json_object_set_new(to, key, json_integer((json_int_t)value));
+}
+
+void closing_json(json_t *closing)
+{
+    json_t *all = json_object();
+    char *text;
+
+    (void)json_object_set_new(all, "closing", closing);
+    text = json_dumps(all, JSON_COMPACT);
+    if (text)
+        (void)dprintf(STDERR_FILENO, "%s\n", text);
+    free(text);
+    json_decref(all);
+}
+
+json_t *closing_tables(const struct closing_row *rows, size_t count)
+{
+    json_t *tables = json_array();
+    struct strbuf name = {0};
+
+    for (size_t i = 0; i < count; i++) {
+        json_t *t = json_object();
+
+        strbuf_reset(&name);
+        strbuf_add_name(&name, rows[i].db, rows[i].name);
+        put_text(t, "table", strbuf_str(&name));
+        put_text(t, "kind", rows[i].kind);
+        put_number(t, "rows", rows[i].rows);
+        put_number(t, "bytes", rows[i].bytes);
+        put_number(t, "files", rows[i].files);
+        (void)json_array_append_new(tables, t);
+    }
+    strbuf_release(&name);
+    return tables;
+}
+
+json_t *closing_place(const char *file, uint64_t offset, const char *gtids)
+{
+    json_t *place = file ? json_object() : json_null();
+
+    if (file) {
+        put_text(place, "file", file);
+        put_number(place, "offset", offset);
+        put_text(place, "gtid", gtids);
+    }
+    return place;
 }

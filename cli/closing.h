@@ -2,6 +2,7 @@
 #ifndef FERRY_CLI_CLOSING_H
 #define FERRY_CLI_CLOSING_H
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,5 +19,13 @@ struct closing_step {
 #define CLOSING_ROWS 40
 void closing_print(const struct closing_row *rows, size_t count, const struct closing_step *steps,
                    size_t step_count);
+
+/* With --progress json: {"closing": ...} as one line of standard error, behind the progress lines.
+ * Takes the object. */
+void closing_json(json_t *closing);
+/* [{"table": "shop.t", "kind", "rows", "bytes", "files"}], new. */
+json_t *closing_tables(const struct closing_row *rows, size_t count);
+/* {"file", "offset", "gtid"}, new; null without a file. */
+json_t *closing_place(const char *file, uint64_t offset, const char *gtids);
 
 #endif

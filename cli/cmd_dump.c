@@ -263,6 +263,25 @@ void dump_print(const struct dump_report *r)
                      r->left_out);
 }
 
+/* The same for programs. */
+static void dump_closing(const struct dump_report *r)
+{
+    struct closing_row *rows = xcalloc(r->table_count + 1, sizeof(*rows));
+    json_t *closing;
+
+    for (size_t i = 0; i < r->table_count; i++)
+        rows[i] = (struct closing_row){
+            r->tables[i].db,        r->tables[i].name,  r->tables[i].kind,     r->tables[i].rows,
+            r->tables[i].raw_bytes, r->tables[i].files, r->tables[i].worker_us};
+    closing = json_pack("{s:s,s:s,s:s,s:I,s:I,s:o,s:o}", "stage", "dump", "uuid", r->uuid,
+                        "consistency", r->consistency, "epochs", (json_int_t)r->epoch, "left_out",
+                        (json_int_t)r->left_out, "position",
+                        closing_place(r->log_file, r->log_pos, r->gtid), "tables",
+                        closing_tables(rows, r->table_count));
+    free(rows);
+    closing_json(closing);
+}
+
 /* A dry run makes nothing: an output that is not there is an empty one. */
 static enum err_code output_open(const struct dump_opts *o, struct store **store, struct err *err)
 {
@@ -304,6 +323,8 @@ static enum err_code dump_with(const struct dump_opts *o, const struct server_op
     progress_stop(printer);
     if (!rc && !general->quiet && !o->dry_run)
         dump_print(&report);
+    if (!rc && general_opts_progress(general) == PROGRESS_JSON && !o->dry_run)
+        dump_closing(&report);
     if (!rc && report.left_out)
         ctx->exit_status = EXIT_LEFT_OUT;
 out:

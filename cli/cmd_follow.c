@@ -1,4 +1,5 @@
 /* ferry follow: options -> follow_config -> follow_run -> where the target is now. */
+#include "cli/closing.h"
 #include "cli/cutover_print.h"
 #include "cli/opt_common.h"
 #include "cli/replay.h"
@@ -29,7 +30,7 @@ static const char *const on_drift_words[] = {"error", "repair", "log", NULL};
 static const char *const cascades_words[] = {"refuse", "none", NULL};
 
 #define FIELD(f) offsetof(struct follow_opts, f)
-static const struct opt follow_opts_table[] = {
+const struct opt follow_opts_table[] = {
     {"source", 0, OPT_STRING, FIELD(source), "URL",
      "the server whose binlog is followed: mysql://user@host:port/?ssl-mode=...", NULL, 0, 0,
      false},
@@ -235,6 +236,17 @@ static enum err_code follow_servers(const struct follow_opts *o, struct server_u
     return rc ? rc : server_opts_resolve(&t, "target", target, err);
 }
 
+/* For programs. */
+static void follow_closing(const struct follow_report *r)
+{
+    json_t *proof = r->cutover ? json_loads(r->cutover, 0, NULL) : json_null();
+
+    closing_json(json_pack("{s:s,s:I,s:I,s:o,s:o}", "stage", "follow", "transactions",
+                           (json_int_t)r->transactions, "rows", (json_int_t)r->changes, "position",
+                           closing_place(r->file, r->offset, r->gtids), "cutover",
+                           proof ? proof : json_null()));
+}
+
 static enum err_code follow_with(const struct follow_opts *o, const struct general_opts *general,
                                  struct command_context *ctx, struct err *err)
 {
@@ -284,6 +296,8 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
         cutover_print(&report, o->json, general->quiet);
         if (!rc && report.drift_logged)
             ctx->exit_status = EXIT_LEFT_OUT;
+        if (general_opts_progress(general) == PROGRESS_JSON)
+            follow_closing(&report);
     }
     follow_report_release(&report);
     store_free(config.input);

@@ -404,6 +404,35 @@ enum err_code load_print(const struct load_opts *o, const struct load_config *co
     return rc ? rc : programs_write(o, r, err);
 }
 
+/* For programs, however the load has ended. */
+static void load_closing(const struct load_report *r)
+{
+    struct closing_row *rows = xcalloc(r->table_count + 1, sizeof(*rows));
+    json_t *conflicts = json_array();
+    struct strbuf name = {0};
+
+    for (size_t i = 0; i < r->table_count; i++)
+        rows[i] = (struct closing_row){
+            r->tables[i].db,        r->tables[i].name,  r->tables[i].kind,     r->tables[i].rows,
+            r->tables[i].raw_bytes, r->tables[i].files, r->tables[i].worker_us};
+    for (size_t i = 0; i < r->conflict_count; i++) {
+        const struct load_report_conflicts *c = &r->conflicts[i];
+
+        strbuf_reset(&name);
+        strbuf_add_name(&name, c->db, c->name);
+        (void)json_array_append_new(
+            conflicts, json_pack("{s:s,s:I}", "table", strbuf_str(&name), "rows",
+                                 (json_int_t)(c->stopped + c->ignored + c->replaced + c->checked +
+                                              c->identical + c->bad_values)));
+    }
+    closing_json(json_pack("{s:s,s:I,s:I,s:I,s:o,s:o}", "stage", "load", "rows",
+                           (json_int_t)r->rows, "retries", (json_int_t)r->retries, "left_out",
+                           (json_int_t)(r->left_out + r->skipped + r->objects_failed), "conflicts",
+                           conflicts, "tables", closing_tables(rows, r->table_count)));
+    strbuf_release(&name);
+    free(rows);
+}
+
 static enum err_code load_open(const struct load_opts *o, const struct server_opts *target,
                                struct server_url *to, struct server_url *from, struct err *err)
 {
@@ -452,6 +481,8 @@ static enum err_code load_with(const struct load_opts *o, const struct server_op
     rc = load_run(&config, replay.input, &url, &progress, ctx->cancel, &report, err);
     progress_stop(printer);
     rc = load_print(o, &config, &report, general->quiet, rc, err);
+    if (config.changes_json && !report.nothing_to_do && !config.dry_run)
+        load_closing(&report);
     if (replay.ran && !general->quiet)
         replay_print(&replay.report);
     if (!rc && report.left_out + report.skipped + report.objects_failed > 0)

@@ -15,7 +15,7 @@ struct verify_opts {
 };
 
 #define FIELD(f) offsetof(struct verify_opts, f)
-static const struct opt verify_opts_table[] = {
+const struct opt verify_opts_table[] = {
     {"input", 'i', OPT_STRING, FIELD(input), "URL",
      "where the dump is: a folder or s3://bucket/prefix?...", NULL, 0, 0, false},
     {"threads", 't', OPT_UINT, FIELD(threads), "N",

@@ -15,6 +15,7 @@ struct verify_servers_opts {
     uint64_t rate_rows;
 };
 extern const struct opt verify_servers_table[];
+extern const struct opt verify_opts_table[]; /* of both halves */
 
 /* Prints what differs to stdout. The errors of compare_run. */
 MUST_CHECK enum err_code verify_servers(const struct verify_servers_opts *o, unsigned threads,

@@ -1,5 +1,6 @@
 /* ferry verify --source URL --target URL: options -> compare_config -> compare_run -> what differs,
  * line by line, and the sum. */
+#include "cli/closing.h"
 #include "cli/cmd_verify.h"
 
 #include "common/base/clock.h"
@@ -85,6 +86,17 @@ static void report_print(const struct compare_report *r, uint64_t us)
                  r->changed, r->missing, r->extra, r->objects);
 }
 
+/* For programs. */
+static void report_closing(const struct compare_report *r)
+{
+    closing_json(json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "stage", "verify", "compared",
+                           (json_int_t)r->tables, "rows", (json_int_t)r->rows, "target_rows",
+                           (json_int_t)r->target_rows, "changed", (json_int_t)r->changed, "missing",
+                           (json_int_t)r->missing, "extra", (json_int_t)r->extra, "objects",
+                           (json_int_t)r->objects, "equal",
+                           !(r->changed + r->missing + r->extra + r->objects)));
+}
+
 static enum err_code servers_resolve(const struct verify_servers_opts *o, struct server_url *source,
                                      struct server_url *target, struct err *err)
 {
@@ -142,6 +154,8 @@ enum err_code verify_servers(const struct verify_servers_opts *o, unsigned threa
         progress_stop(printer);
         if ((!rc || rc == ERR_VERIFY_DIFFERENT) && !general->quiet)
             report_print(&report, clock_mono_us() - began);
+        if ((!rc || rc == ERR_VERIFY_DIFFERENT) && general_opts_progress(general) == PROGRESS_JSON)
+            report_closing(&report);
     }
     server_url_release(&source);
     server_url_release(&target);

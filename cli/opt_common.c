@@ -182,6 +182,21 @@ static void command_help(const struct command_line *line)
     strbuf_release(&sb);
 }
 
+enum err_code command_words(const struct command_line *line, const struct command_context *ctx,
+                            struct opt_set **set, int *first, struct err *err)
+{
+    enum err_code rc =
+        opt_parse(set, line->tables, line->table_count, ctx->argc, ctx->argv, first, err);
+
+    if (rc)
+        return rc;
+    if (line->general->help) {
+        command_help(line);
+        return ERR_OK;
+    }
+    return general_opts_apply(line->general, err);
+}
+
 enum err_code command_start(const struct command_line *line, const struct command_context *ctx,
                             struct opt_set **set, const char **arg, struct err *err)
 {

@@ -61,6 +61,8 @@ enum err_code command_help_words(struct command_context *ctx, struct err *err);
 enum err_code command_dump(struct command_context *ctx, struct err *err);
 enum err_code command_load(struct command_context *ctx, struct err *err);
 enum err_code command_copy(struct command_context *ctx, struct err *err);
+enum err_code command_migrate(struct command_context *ctx, struct err *err);
+enum err_code command_job(struct command_context *ctx, struct err *err);
 enum err_code command_follow(struct command_context *ctx, struct err *err);
 
 /* A command's line: what --help says of it, and the options it may have. */
@@ -78,5 +80,9 @@ struct command_line {
 MUST_CHECK enum err_code command_start(const struct command_line *line,
                                        const struct command_context *ctx, struct opt_set **set,
                                        const char **arg, struct err *err);
+/* As command_start, for a command with several words: the first one's index in ctx->argv. */
+MUST_CHECK enum err_code command_words(const struct command_line *line,
+                                       const struct command_context *ctx, struct opt_set **set,
+                                       int *first, struct err *err);
 
 #endif

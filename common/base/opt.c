@@ -487,3 +487,29 @@ void opt_set_free(struct opt_set *set)
     free(set->entries);
     free(set);
 }
+
+enum err_code opt_check_pair(const struct opt_table *tables, size_t table_count, const char *name,
+                             const char *value, const struct opt **found, struct err *err)
+{
+    struct opt_set set = {.arena = arena_new()};
+    struct opt_entry *e;
+    enum err_code rc;
+
+    for (size_t t = 0; t < table_count; t++)
+        for (const struct opt *o = tables[t].opts; o->kind != OPT_END; o++) {
+            set.entries = xreallocarray(set.entries, set.count + 1, sizeof *set.entries);
+            set.entries[set.count++] = (struct opt_entry){.opt = o};
+        }
+    e = opt_find(&set, name, strlen(name));
+    *found = e ? e->opt : NULL;
+    if (!e) {
+        rc = opt_unknown(&set, name, strlen(name), "", err);
+    } else {
+        e->config = xcalloc(1, e->opt->field + sizeof(struct opt_list)); /* the largest kind */
+        rc = opt_value_set(e, OPT_FROM_FILE, value, set.arena, err);
+        free(e->config);
+    }
+    free(set.entries);
+    arena_free(set.arena);
+    return rc;
+}

@@ -69,6 +69,13 @@ bool opt_given(const struct opt_set *set, const char *name);
 void opt_help(struct strbuf *out, const struct opt_table *tables, size_t table_count);
 void opt_set_free(struct opt_set *set);
 
+/* Whether `value` may stand for `name` in a config file of a command with these tables (their
+ * `config` is not looked at): nothing is kept. ERR_USAGE speaks of the option or the value, not of
+ * the place. *found: the option; NULL for an unknown one. */
+MUST_CHECK enum err_code opt_check_pair(const struct opt_table *tables, size_t table_count,
+                                        const char *name, const char *value,
+                                        const struct opt **found, struct err *err);
+
 MUST_CHECK enum err_code opt_parse_size(const char *text, uint64_t *bytes, struct err *err);
 MUST_CHECK enum err_code opt_parse_duration(const char *text, uint64_t *us, struct err *err);
 

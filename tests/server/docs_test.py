@@ -39,7 +39,7 @@ def test_fault_points(t):
 def test_help(t):
     """Each command prints its options, and every option of the README's examples is one of them."""
     words = {}
-    for command in ("check", "dump", "load", "follow", "copy", "verify", "position", "status", "conflicts"):
+    for command in ("check", "dump", "load", "follow", "copy", "verify", "position", "status", "conflicts", "migrate", "job"):
         words[command] = ferry.run(command, "--help").must(0, "usage: ferry " + command).out
     for line in re.findall(r"^ferry [^\n]*(?:\\\n[^\n]*)*", read("README.md"), re.M):
         command = line.split()[1]

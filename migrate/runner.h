@@ -1,0 +1,55 @@
+/* migrate/runner.h: what the parts of the runner share; for files of migrate/ only. */
+#ifndef FERRY_MIGRATE_RUNNER_H
+#define FERRY_MIGRATE_RUNNER_H
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "migrate/child.h"
+#include "migrate/job.h"
+
+struct running { /* one stage's process, in this run */
+    struct child child;
+    struct backoff backoff;
+    uint64_t began_us;  /* monotonic */
+    uint64_t again_us;  /* not before; monotonic */
+    uint64_t tried_at;  /* rows and bytes when it last failed: further means a new fault */
+    uint64_t log_from;  /* its log's size when it began */
+    bool asked;         /* to stop */
+    uint64_t asked_us;  /* monotonic */
+    struct strbuf said; /* its last line that was neither progress nor closing */
+    bool done_now;      /* in this run */
+    bool files;         /* dump: has finished a file */
+};
+
+struct runner {
+    const struct job_run *run;
+    struct job_record *record;
+    struct running stage[STAGE_COUNT];
+    struct child helper;   /* ferry status of the target while it is followed */
+    uint64_t helper_us;    /* when it was last started */
+    const char *check_for; /* --for of the check */
+    bool check_first;      /* nothing has begun: warnings count, too */
+    bool stopping, deleted, interrupted;
+    bool dirty;          /* the record differs from the file */
+    uint64_t written_us; /* monotonic */
+    uint64_t said_us;    /* monotonic */
+};
+
+/* stage_conf.c */
+void conf_output(const struct runner *r, struct strbuf *out);
+MUST_CHECK enum err_code conf_write(const struct runner *r, enum stage_name stage, struct err *err);
+
+/* stage_end.c: what a stage's process has left behind. */
+void stage_line(struct runner *r, enum stage_name s, const char *line);
+void stage_ended(struct runner *r, enum stage_name s, int status);
+void stage_fails(struct runner *r, enum stage_name s, const struct err *err);
+bool stage_blocks(const struct runner *r); /* some stage needs the user */
+/* A file of the job's folder; NULL: none. Heap. */
+char *text_read(const struct runner *r, const char *file, uint64_t from, size_t max);
+
+/* stage_check.c: what the check found. */
+void check_plan(struct runner *r); /* sets check_for; "" when nothing is left to look at */
+/* false: it gave no answer. *blocked: the stage's error says what stands in the way. */
+bool check_answer(struct runner *r, bool *blocked);
+
+#endif
