@@ -18,14 +18,15 @@ struct follow_opts {
     struct opt_list filters, renames, ddl;
     unsigned threads, server_id;
     uint64_t reconnect_us;
-    uint64_t cutover_us, max_drift;
+    uint64_t cutover_us, max_drift, rate_bytes;
     const char *drift_report;
-    int cascades, counts, on_drift;
+    int cascades, counts, on_drift, commit_order;
     bool cutover, set_read_only, json, check_before_image;
     bool accept_conflicts, loaded_elsewhere, case_sensitive;
 };
 
 static const char *const counts_words[] = {"exact", "none", NULL};
+static const char *const commit_order_words[] = {"any", "preserve", NULL};
 static const char *const on_drift_words[] = {"error", "repair", "log", NULL};
 static const char *const cascades_words[] = {"refuse", "none", NULL};
 
@@ -89,6 +90,13 @@ const struct opt follow_opts_table[] = {
      "the statement at which it stopped there is done on the target by hand: go on behind it, if "
      "the definitions fit",
      NULL, 0, 0, false},
+    {"rate", 0, OPT_SIZE, FIELD(rate_bytes), "BYTES",
+     "follow at most so many bytes of row values a second (no limit)", NULL, 1024,
+     (uint64_t)1 << 50, false},
+    {"commit-order", 0, OPT_ENUM, FIELD(commit_order), "any|preserve",
+     "whether transactions that share no row may be seen on the target in another order than on "
+     "the source (any)",
+     commit_order_words, 0, 0, false},
     {"on-drift", 0, OPT_ENUM, FIELD(on_drift), "error|repair|log",
      "when a row of the target is not as the source had it: stop, make it what the source has, or "
      "leave the change out; each is put on record (error)",
@@ -264,6 +272,8 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
                                    .ddl_count = o->ddl.count,
                                    .accept_conflicts = o->accept_conflicts,
                                    .any_cascades = o->cascades == 1,
+                                   .rate_bytes = o->rate_bytes,
+                                   .in_order = o->commit_order == 1,
                                    .on_drift = (enum follow_drift_policy)o->on_drift,
                                    .check_before_image = o->check_before_image,
                                    .max_drift = o->max_drift,

@@ -50,6 +50,8 @@ struct applier_config { /* copied; what it points to is borrowed until applier_f
     const char *spill_folder;  /* NULL: TMPDIR, else /tmp */
     uint64_t retry_us;         /* how long one transaction is tried again after retryable errors;
                                   0: ten minutes */
+    bool in_order;             /* what the target shows is always what the source was after one of
+                                  its transactions (but for those that are cut) */
     enum apply_drift on_drift;
     bool check_before_image;     /* whole rows must be as they were on the source, not their keys */
     uint64_t max_drift;          /* rows on record, of earlier runs too; 0: any number */

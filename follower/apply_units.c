@@ -119,7 +119,9 @@ void units_close(struct applier *a)
 
 struct apply_unit *units_ready(const struct applier *a)
 {
-    for (size_t i = 0; i < a->unit_count; i++) {
+    const size_t count = a->config.in_order && a->unit_count > 1 ? 1 : a->unit_count;
+
+    for (size_t i = 0; i < count; i++) {
         struct apply_unit *u = a->units[i];
 
         if (u->state == UNIT_CLOSED && u->waits == 0)

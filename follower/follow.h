@@ -58,6 +58,8 @@ struct follow_config { /* const once follow_run has it; borrowed */
     bool within_load;      /* its rows are there, and what comes behind them is to come */
     bool accept_conflicts; /* the load left rows of the dump out */
     bool any_cascades;     /* changes that foreign keys cascade are in nobody's way */
+    bool in_order;         /* commits as the source did, one at a time */
+    uint64_t rate_bytes;   /* of row values a second; 0: no limit */
     enum follow_drift_policy on_drift; /* a row of the target that is not as the source had it */
     bool check_before_image;           /* in any of its columns */
     uint64_t max_drift;                /* more rows on record than these stop; 0: any number */

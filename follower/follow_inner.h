@@ -2,6 +2,7 @@
 #ifndef FERRY_FOLLOWER_FOLLOW_INNER_H
 #define FERRY_FOLLOWER_FOLLOW_INNER_H
 
+#include "common/base/rate.h"
 #include "common/mysql/binlog_stream.h"
 #include "common/mysql/charset_map.h"
 #include "common/mysql/conn.h"
@@ -77,9 +78,11 @@ struct follow_run {
     bool txn_open;
     bool txn_applied; /* an earlier run has */
     bool ended;
-    bool txn_rows;    /* rows of it have come */
-    bool ddl_pending; /* its DDL is done on the target, and is to be recorded */
-    uint64_t hand_us; /* when the watch was last told */
+    bool txn_rows;      /* rows of it have come */
+    uint64_t txn_bytes; /* of their values */
+    struct rate *rate;  /* NULL: as fast as it goes */
+    bool ddl_pending;   /* its DDL is done on the target, and is to be recorded */
+    uint64_t hand_us;   /* when the watch was last told */
     /* The source's clock (UTC), less this machine's monotonic one. */
     atomic_int_fast64_t source_offset_us;
     struct watch watch;
@@ -157,6 +160,16 @@ MUST_CHECK enum err_code again_source(struct follow_run *run, struct err *err);
 /* ---- follow_clock.c ---- */
 /* Measures the source's clock (UTC microseconds) less this machine's monotonic one. */
 MUST_CHECK enum err_code source_clock(struct conn *source, int64_t *offset_us, struct err *err);
+
+/* ---- follow_run.c ---- */
+/* Tells the watch where the reader is and what it has counted, now and then. */
+void follow_going(struct follow_run *run);
+
+/* ---- follow_rate.c ---- */
+/* Of the change's values, both images. */
+uint64_t rate_bytes(const struct row_change *change);
+/* Behind a transaction: waits as long as config->rate_bytes asks for. ERR_INTERRUPTED. */
+MUST_CHECK enum err_code rate_keep(struct follow_run *run, struct err *err);
 
 /* ---- follow_drift.c ---- */
 enum apply_drift drift_policy(enum follow_drift_policy policy);

@@ -109,8 +109,7 @@ static bool until_passed(const struct follow_run *run, const struct binlog_item 
     return u->kind == FOLLOW_TIME && (int64_t)item->timestamp > u->time;
 }
 
-/* The watch is told where the reader is, and what it has counted. */
-static void hand_now_and_then(struct follow_run *run)
+void follow_going(struct follow_run *run)
 {
     const uint64_t now = clock_mono_us();
 
@@ -196,6 +195,7 @@ static enum err_code item_row(struct follow_run *run, const struct binlog_item *
     if (run->txn_applied)
         return ERR_OK;
     count_row(t, item->change);
+    run->txn_bytes += rate_bytes(item->change);
     if (tables_register(run, t, err))
         return err->code;
     if (applier_change(run->applier, t->id, table_mode(run, t), item->change, err))
@@ -223,7 +223,9 @@ static enum err_code item_commit(struct follow_run *run, const struct binlog_ite
     run->ended = until_reached(run);
     atomic_store(&run->watch.read_s, item->timestamp);
     atomic_store(&run->watch.open_s, 0);
-    hand_now_and_then(run);
+    follow_going(run);
+    if (rate_keep(run, err))
+        return err->code;
     return run->config->cutover ? cutover_step(run, false, behind_s(run, item), err) : ERR_OK;
 }
 
@@ -249,7 +251,7 @@ static enum err_code item_take(struct follow_run *run, const struct binlog_item 
         run->ended = until_reached(run);
         if (item->at_end)
             atomic_store(&run->watch.end_us, clock_mono_us());
-        hand_now_and_then(run);
+        follow_going(run);
         return run->config->cutover && !run->txn_open
                    ? cutover_step(run, item->at_end, INT64_MAX, err)
                    : ERR_OK;
@@ -355,6 +357,7 @@ static enum err_code open_applier(struct follow_run *run, struct applier_positio
     const struct applier_config config = {.target = run->config->target,
                                           .state = &run->state,
                                           .threads = run->config->threads,
+                                          .in_order = run->config->in_order,
                                           .on_drift = drift_policy(run->config->on_drift),
                                           .check_before_image = run->config->check_before_image,
                                           .max_drift = run->config->max_drift,
@@ -472,6 +475,7 @@ static void follow_release(struct follow_run *run)
     free(run->epochs);
     gtid_set_free(run->until_gtids);
     cutover_release(&run->cut);
+    rate_free(run->rate);
     free(run->txn_file);
     route_free(run->route);
     follow_origin_release(&run->origin);
@@ -483,8 +487,11 @@ static void follow_release(struct follow_run *run)
 enum err_code follow_run(const struct follow_config *config, struct progress *progress,
                          const struct cancel *cancel, struct follow_report *report, struct err *err)
 {
-    struct follow_run run = {
-        .config = config, .progress = progress, .cancel = cancel, .report = report};
+    struct follow_run run = {.config = config,
+                             .progress = progress,
+                             .cancel = cancel,
+                             .report = report,
+                             .rate = rate_new(config->rate_bytes)};
     struct stopper stopper = {.asked = cancel, .apply = &run.apply_cancel};
     const uint64_t start_us = clock_mono_us();
     enum err_code rc;

@@ -3,7 +3,7 @@
  * apply_binlog SOURCE TARGET --file NAME --offset N [--gtids SET] [--job N] [--threads N]
  *     --filter PATTERN... [--idempotent] [--batch-rows N] [--spill-bytes N] [--atomic-bytes N]
  *     [--memory-bytes N] [--retry SECONDS] [--follow SECONDS] [--on-drift repair|log]
- *     [--max-drift N] [--check-before-image]
+ *     [--max-drift N] [--check-before-image] [--in-order]
  *
  * Ends at the binlog's end, or after SECONDS. One JSON object is printed at the end; after an error
  * its name and message are in it, and the exit status is the error's. */
@@ -86,6 +86,10 @@ static bool options_read(struct program *p, char **argv)
     p->target_url = *argv++;
     p->job = 1;
     for (; *argv; argv++) {
+        if (strcmp(*argv, "--in-order") == 0) {
+            p->config.in_order = true;
+            continue;
+        }
         if (strcmp(*argv, "--check-before-image") == 0) {
             p->config.check_before_image = true;
             continue;
