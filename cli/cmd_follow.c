@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECONNECT_US ((uint64_t)600 * 1000000)
+#define RECONNECT_US ((uint64_t)900 * 1000000)
 
 struct follow_opts {
     const char *source, *target, *source_password, *target_password, *defaults_file;
@@ -117,7 +117,7 @@ const struct opt follow_opts_table[] = {
      "that no such change happens (refuse)",
      cascades_words, 0, 0, false},
     {"reconnect-timeout", 0, OPT_DURATION, FIELD(reconnect_us), "TIME",
-     "how long a source that is away is tried again (10m)", NULL, 0, 0, false},
+     "how long a server that is away is tried again (15m)", NULL, 0, 0, false},
     {"meta-schema", 0, OPT_STRING, FIELD(meta_schema), "NAME",
      "database on the target that keeps the load's progress (ferry_meta)", NULL, 0, 0, false},
     {"source-password", 0, OPT_STRING, FIELD(source_password), "WORD",

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define RECONNECT_US ((uint64_t)600 * 1000000)
+#define RECONNECT_US ((uint64_t)900 * 1000000)
 
 void replay_print(const struct follow_report *r)
 {

@@ -297,7 +297,8 @@ enum err_code cut_undo(struct follow_run *run, struct err *err)
     const struct cutover_record *r = &run->cut.record;
     struct cut_look now = {.unfit = NULL};
     struct conn *c = NULL;
-    enum err_code rc = conn_open(run->config->source, CONN_SOURCE, "follow", &c, err);
+    /* Also when the user did not want to wait, and the group of connections was ended. */
+    enum err_code rc = conn_open(run->given_source, CONN_SOURCE, "follow", &c, err);
 
     if (!rc)
         rc = look_flags(c, &now, err);

@@ -64,7 +64,7 @@ struct follow_config { /* const once follow_run has it; borrowed */
     bool check_before_image;           /* in any of its columns */
     uint64_t max_drift;                /* more rows on record than these stop; 0: any number */
     const char *drift_report;          /* file for all records at the end; NULL: none */
-    uint64_t reconnect_us;             /* how long to try after a lost connection to the source */
+    uint64_t reconnect_us;             /* how long to try after a lost connection */
     bool cutover;        /* until the source is read-only and all of it is proven to be here */
     bool set_read_only;  /* with cutover: makes it so; given back where that is not proven */
     bool no_counts;      /* with cutover: rows are not counted */

@@ -6,6 +6,7 @@
 #include "common/mysql/binlog_stream.h"
 #include "common/mysql/charset_map.h"
 #include "common/mysql/conn.h"
+#include "common/mysql/conn_group.h"
 #include "common/mysql/filter.h"
 #include "common/mysql/route.h"
 #include "common/target/follow_state.h"
@@ -40,7 +41,9 @@ struct epoch_window { /* by epoch number - 1 */
 
 struct ddl_policy;
 struct follow_run {
-    const struct follow_config *config;
+    const struct follow_config *config;    /* the caller's, with servers whose connections are of a
+                                              group that ends when the user does not wait */
+    const struct server_url *given_source; /* as the caller gave it: without the group */
     struct progress *progress;
     const struct cancel *cancel; /* the user's */
     struct follow_report *report;

@@ -32,6 +32,7 @@
 struct stopper {
     const struct cancel *asked;
     struct cancel *apply;
+    struct conn_group *group;
     struct cancel quit;
     pthread_t thread;
 };
@@ -44,8 +45,10 @@ static void *stopper_main(void *arg)
     while (!cancel_asked(s->asked))
         if (!clock_sleep(100000, &s->quit))
             return NULL;
-    if (clock_sleep(APPLY_GRACE_US, &s->quit))
+    if (clock_sleep(APPLY_GRACE_US, &s->quit)) {
         cancel_ask(s->apply);
+        conn_group_abort(s->group); /* a server that does not answer, or is at a long statement */
+    }
     return NULL;
 }
 
@@ -358,6 +361,7 @@ static enum err_code open_applier(struct follow_run *run, struct applier_positio
                                           .state = &run->state,
                                           .threads = run->config->threads,
                                           .in_order = run->config->in_order,
+                                          .retry_us = run->config->reconnect_us,
                                           .on_drift = drift_policy(run->config->on_drift),
                                           .check_before_image = run->config->check_before_image,
                                           .max_drift = run->config->max_drift,
@@ -441,16 +445,20 @@ static enum err_code follow_steps(struct follow_run *run, struct err *err)
     if (rc)
         return rc;
     rc = follow_loop(run, err);
+    if (rc && err_info(rc)->retryable && cancel_asked(run->cancel)) {
+        err_clear(err); /* the connection was ended from here */
+        rc = err_set(err, ERR_INTERRUPTED, "stopped");
+    }
     if (run->txn_open)
         applier_rollback(run->applier);
     run->txn_open = false;
+    cutover_end(run);
     /* What came before the fault is applied, unless the applier has it. */
     drained = applier_drain(run->applier, rc ? &late : err) == ERR_OK;
     if (!drained && !rc)
         rc = err->code;
     if (drift_render(run, rc ? &late : err) && !rc)
         rc = err->code;
-    cutover_end(run);
     watch_stop(run, !drained                ? FOLLOW_BROKEN
                     : !rc                   ? "ended"
                     : rc == ERR_INTERRUPTED ? "interrupted"
@@ -487,23 +495,33 @@ static void follow_release(struct follow_run *run)
 enum err_code follow_run(const struct follow_config *config, struct progress *progress,
                          const struct cancel *cancel, struct follow_report *report, struct err *err)
 {
-    struct follow_run run = {.config = config,
-                             .progress = progress,
+    struct follow_run run = {.progress = progress,
                              .cancel = cancel,
                              .report = report,
                              .rate = rate_new(config->rate_bytes)};
-    struct stopper stopper = {.asked = cancel, .apply = &run.apply_cancel};
+    struct follow_config own = *config;
+    struct server_url source = config->source ? *config->source : (struct server_url){0};
+    struct server_url target = *config->target;
+    struct conn_group group;
+    struct stopper stopper = {.asked = cancel, .apply = &run.apply_cancel, .group = &group};
     const uint64_t start_us = clock_mono_us();
     enum err_code rc;
 
     *report = (struct follow_report){0};
+    conn_group_init(&group);
+    source.group = target.group = &group;
+    own.source = config->source ? &source : NULL;
+    own.target = &target;
+    run.config = &own;
+    run.given_source = config->source;
     rc = stopper_start(&stopper, err);
-    if (rc)
-        return rc;
-    rc = follow_steps(&run, err);
-    report_fill(&run);
-    report->total_us = clock_mono_us() - start_us;
-    stopper_stop(&stopper);
+    if (!rc) {
+        rc = follow_steps(&run, err);
+        report_fill(&run);
+        report->total_us = clock_mono_us() - start_us;
+        stopper_stop(&stopper);
+    }
     follow_release(&run);
+    conn_group_release(&group);
     return rc;
 }

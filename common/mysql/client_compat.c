@@ -133,6 +133,15 @@ bool compat_tls_active(MYSQL *mysql)
     return mysql_get_ssl_cipher(mysql) != NULL;
 }
 
+int compat_socket(MYSQL *mysql)
+{
+#if COMPAT_MARIADB
+    return mysql_get_socket(mysql);
+#else
+    return mysql->net.fd;
+#endif
+}
+
 #ifdef __linux__
 void compat_keep_alive(MYSQL *mysql)
 {
@@ -140,11 +149,7 @@ void compat_keep_alive(MYSQL *mysql)
         int option, value;
     } settings[] = {
         {TCP_KEEPIDLE, 60}, {TCP_KEEPINTVL, 15}, {TCP_KEEPCNT, 8}, {TCP_USER_TIMEOUT, 180000}};
-#if COMPAT_MARIADB
-    const int fd = mysql_get_socket(mysql);
-#else
-    const int fd = mysql->net.fd;
-#endif
+    const int fd = compat_socket(mysql);
     const int on = 1;
 
     /* A Unix socket refuses these, and needs none. */

@@ -26,6 +26,7 @@ MUST_CHECK enum err_code compat_set_tls(MYSQL *mysql, const struct server_url *u
                                         enum ssl_mode mode, struct err *err);
 /* TCP for a host, the socket file for a socket; timeouts, packet size, attributes. */
 void compat_set_transport(MYSQL *mysql, const struct server_url *url, const char *app);
+int compat_socket(MYSQL *mysql);
 bool compat_tls_active(MYSQL *mysql);
 /* A peer that is gone without a word is noticed after minutes, however long the timeouts are. */
 void compat_keep_alive(MYSQL *mysql);

@@ -182,12 +182,17 @@ enum err_code conn_open(const struct server_url *url, enum conn_profile profile,
 
     c->profile = profile;
     server_url_text(url, &server);
+    rc = conn_group_add(url->group, NULL, err);
+    if (rc)
+        goto out;
     rc = mode == SSL_MODE_PREFER ? conn_connect_preferred(c, url, app, err)
                                  : conn_connect(c, url, mode, app, err);
     if (rc)
         goto out;
     compat_keep_alive(c->mysql);
-    rc = conn_identify(c, err);
+    rc = conn_group_add(url->group, c, err);
+    if (!rc)
+        rc = conn_identify(c, err);
     if (!rc)
         rc = conn_session_setup(c, err);
     if (!rc)
@@ -208,6 +213,7 @@ void conn_close(struct conn *c)
 {
     if (!c)
         return;
+    conn_group_remove(c);
     if (c->mysql)
         mysql_close(c->mysql);
     free(c);

@@ -4,6 +4,7 @@
 
 #include "common/mysql/client_compat.h"
 #include "common/mysql/conn.h"
+#include "common/mysql/conn_group.h"
 
 /* What a server gets when it asks for a local file: the buffer of the conn_load that runs, or a
  * refusal. */
@@ -22,7 +23,13 @@ struct conn {
     uint64_t id;
     bool broken; /* to be closed: the protocol or the server's state is not known any more */
     struct conn_feed feed;
+    struct conn_group *group; /* NULL: none */
+    struct conn *group_next;  /* under the group's lock */
 };
+
+/* `c` NULL: looks only whether the group takes any. A NULL group takes all. */
+MUST_CHECK enum err_code conn_group_add(struct conn_group *g, struct conn *c, struct err *err);
+void conn_group_remove(struct conn *c);
 
 /* Answers the server's requests from `feed`, which must outlive the handle. */
 struct compat_infile conn_feed_infile(struct conn_feed *feed);

@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 
+struct conn_group;
+
 enum ssl_mode { SSL_MODE_PREFER, SSL_MODE_OFF, SSL_MODE_REQUIRE, SSL_MODE_CA, SSL_MODE_IDENTITY };
 
 struct server_url {
@@ -28,6 +30,8 @@ struct server_url {
     bool compress;
     char **session; /* SET statements that each connection begins with, after ferry's own */
     unsigned session_count;
+    struct conn_group *group; /* of the connections that are opened by it (conn_group.h); NULL:
+                                 none. Not owned. */
     bool skip_binlog; /* what is said over the connection does not go into the server's binlog */
 };
 

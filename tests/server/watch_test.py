@@ -15,9 +15,9 @@ def test_live(t):
     """Idle it is at zero; behind a lock on the target it grows; dead it is said to be dead."""
     source, target, out = loaded(t, "mariadb", "mariadb", own=True)
     ferry.load(target, out).must()
-    source.run("INSERT INTO fo.account VALUES (100,0)")
+    source.run("SET timestamp=UNIX_TIMESTAMP()-100", "INSERT INTO fo.account VALUES (100,0)")
     follow(source, target, "--input", out, "--until", "caught-up").must()
-    source.run("FLUSH BINARY LOGS", "SET GLOBAL binlog_expire_logs_seconds=1")
+    source.run("FLUSH BINARY LOGS", "SET GLOBAL binlog_expire_logs_seconds=90")
     holder = target.connect(database="fo")
     with holder.cursor() as cursor:
         cursor.execute("LOCK TABLES account WRITE")
