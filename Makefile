@@ -117,8 +117,11 @@ test:
 	@tests/setup servers
 	+$(MAKE) all unit build/faults/ferry
 	FERRY=$(BIN) tests/run --jobs=2
+# SOAK_SECONDS: how long the random workload runs for each pair of servers (an hour: 3600).
+SOAK_SECONDS ?= 300
 soak: all
-	FERRY=$(BIN) tests/run --soak
+	+$(MAKE) build/faults/ferry
+	FERRY=$(BIN) FERRY_SOAK_SECONDS=$(SOAK_SECONDS) tests/run --soak
 asan:
 	+$(MAKE) CC=$(CLANG) SANITIZE=address,undefined all unit
 	+$(MAKE) build/faults/ferry
