@@ -118,3 +118,94 @@ def test_what_is_not_exact_stops(t):
     source.run("USE dd", "ALTER TABLE a MODIFY n bigint, ALGORITHM=COPY", "ALTER TABLE a MODIFY v varchar(6)", "ALTER TABLE a DROP COLUMN r", "UPDATE a SET n=n+1")
     caught_up(source, target).must()
     compare.same_database(source, target, "dd")
+
+
+def test_gh_ost(t):
+    """Its statements by hand, with a filter that knows the table alone: what takes its place is followed from its creation on."""
+    source, target = t.server("mysql"), t.server("tidb")
+    t.database(source, "dd", "CREATE TABLE orders (id int PRIMARY KEY, v varchar(20))", "INSERT INTO orders VALUES (1,'a'),(2,'b'),(3,'c')",
+               "CREATE TABLE other (id int PRIMARY KEY)")
+    t.gone_after(target, "dd", "ferry_meta")
+    ferry.dump(source, t.path("d"), "-f", "dd.orders").must()
+    ferry.load(target, t.path("d")).must()
+    follow(source, target, "--input", t.path("d"), "--until", "caught-up").must()
+    copy = "insert /* gh-ost `dd`.`orders` */ ignore into `dd`.`_orders_gho` (`id`, `v`) (select `id`, `v` from `dd`.`orders` force index (`PRIMARY`) where (((`id` > %d)) and ((`id` <= %d))) lock in share mode)"
+    source.run("drop /* gh-ost */ table if exists `dd`.`_orders_gho`", "drop /* gh-ost */ table if exists `dd`.`_orders_ghc`",
+               "create /* gh-ost */ table `dd`.`_orders_ghc` (id bigint unsigned auto_increment, last_update timestamp not null DEFAULT CURRENT_TIMESTAMP ON UPDATE "
+               "CURRENT_TIMESTAMP, hint varchar(64) charset ascii not null, value varchar(4096) charset ascii not null, primary key(id), unique key hint_uidx(hint)) "
+               "auto_increment=256 comment='gh-ost changelog'",
+               "create /* gh-ost */ table `dd`.`_orders_gho` like `dd`.`orders`", "alter /* gh-ost */ table `dd`.`_orders_gho` add column n int not null default 7 first",
+               "insert /* gh-ost */ into `dd`.`_orders_ghc` (id, hint, value) values (NULLIF(2, 0), 'state', 'GhostTableMigrated') on duplicate key update value=VALUES(value)",
+               copy % (0, 2), "UPDATE dd.orders SET v='B' WHERE id=2", "replace /* gh-ost `dd`.`_orders_gho` */ into `dd`.`_orders_gho` (`id`, `v`) values (2, 'B')",
+               "DELETE FROM dd.orders WHERE id=1", "delete /* gh-ost `dd`.`_orders_gho` */ from `dd`.`_orders_gho` where ((`id` = 1))", copy % (2, 3))
+    follow(source, target, "--until", "caught-up").must()
+    connection = source.connect(database="dd")
+    cursor = connection.cursor()
+    for statement in ("create /* gh-ost */ table `dd`.`_orders_del` (id int auto_increment primary key) engine=InnoDB comment='ghost-cut-over-sentry'",
+                      "lock /* gh-ost */ tables `dd`.`orders` write, `dd`.`_orders_del` write", "drop /* gh-ost */ table if exists `dd`.`_orders_del`",
+                      "unlock tables", "rename /* gh-ost */ table `dd`.`orders` to `dd`.`_orders_del`, `dd`.`_orders_gho` to `dd`.`orders`",
+                      "UPDATE orders SET n=id", "drop /* gh-ost */ table if exists `dd`.`_orders_ghc`"):
+        cursor.execute(statement)
+    connection.close()
+    follow(source, target, "--until", "caught-up").must()
+    assert target.run("SELECT n, id, v FROM dd.orders ORDER BY id") == ((2, 2, "B"), (3, 3, "c"))
+    assert target.run("SELECT id, v FROM dd._orders_del ORDER BY id") == ((2, "B"), (3, "c"))
+    assert sorted(r[0] for r in target.run("SHOW TABLES IN dd")) == ["_orders_del", "orders"]
+    source.run("drop /* gh-ost */ table if exists `dd`.`_orders_del`", "DELETE FROM dd.orders WHERE id=2")
+    follow(source, target, "--until", "caught-up").must()
+    assert target.run("SHOW TABLES IN dd") == (("orders",),) and target.run("SELECT id FROM dd.orders") == ((3,),)
+
+
+def test_pt_online_schema_change(t):
+    """Its statements and triggers by hand; one that was under way when the dump was made stops at the swap."""
+    source, target = t.server("mariadb"), t.server("mysql")
+    t.database(source, "dd", "CREATE TABLE t (id int PRIMARY KEY, v varchar(20))", "INSERT INTO t VALUES (1,'a'),(2,'b'),(3,'c')", "CREATE TABLE u (id int PRIMARY KEY)",
+               "CREATE TABLE _u_new LIKE u", options="CHARACTER SET utf8mb4")
+    t.gone_after(target, "dd", "ferry_meta")
+    ferry.dump(source, t.path("d"), "-f", "dd.t", "-f", "dd.u").must()
+    ferry.load(target, t.path("d")).must()
+    handler = "BEGIN DECLARE CONTINUE HANDLER FOR 1146 begin end; %s; END"
+    triggers = {"del": ("DELETE", "DELETE IGNORE FROM `dd`.`_t_new` WHERE `dd`.`_t_new`.`id` <=> OLD.`id`"),
+                "upd": ("UPDATE", "DELETE IGNORE FROM `dd`.`_t_new` WHERE !(OLD.`id` <=> NEW.`id`) AND `dd`.`_t_new`.`id` <=> OLD.`id`; "
+                                  "REPLACE INTO `dd`.`_t_new` (`id`, `v`) VALUES (NEW.`id`, NEW.`v`)"),
+                "ins": ("INSERT", "REPLACE INTO `dd`.`_t_new` (`id`, `v`) VALUES (NEW.`id`, NEW.`v`)")}
+    source.run("USE dd", "CREATE TABLE `dd`.`_t_new` (\n  `id` int(11) NOT NULL,\n  `v` varchar(20) DEFAULT NULL,\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
+               "ALTER TABLE `dd`.`_t_new` ADD COLUMN w varchar(9) NOT NULL DEFAULT 'é' AFTER id, DROP PRIMARY KEY, ADD PRIMARY KEY (id, w)",
+               *["CREATE TRIGGER `pt_osc_dd_t_%s` AFTER %s ON `dd`.`t` FOR EACH ROW %s" % (name, event, handler % body) for name, (event, body) in triggers.items()],
+               "INSERT LOW_PRIORITY IGNORE INTO `dd`.`_t_new` (`id`, `v`) SELECT `id`, `v` FROM `dd`.`t` FORCE INDEX(`PRIMARY`) WHERE `id` <= 2 LOCK IN SHARE MODE",
+               "UPDATE dd.t SET v='B' WHERE id=2", "INSERT INTO dd.t VALUES (4,'d')", "DELETE FROM dd.t WHERE id=1",
+               "INSERT LOW_PRIORITY IGNORE INTO `dd`.`_t_new` (`id`, `v`) SELECT `id`, `v` FROM `dd`.`t` FORCE INDEX(`PRIMARY`) WHERE `id` > 2 LOCK IN SHARE MODE",
+               "ANALYZE TABLE `dd`.`_t_new`", "RENAME TABLE `dd`.`t` TO `dd`.`_t_old`, `dd`.`_t_new` TO `dd`.`t`", "INSERT INTO dd.t VALUES (5,'x','y')",
+               "DROP TABLE IF EXISTS `dd`.`_t_old`", *["DROP TRIGGER IF EXISTS `dd`.`pt_osc_dd_t_%s`" % name for name in triggers], "UPDATE dd.t SET w='ü' WHERE id=3")
+    follow(source, target, "--input", t.path("d"), "--until", "caught-up").must()
+    assert target.run("SHOW TABLES IN dd") == (("t",), ("u",))
+    assert target.run("SELECT id, w, v FROM dd.t ORDER BY id") == source.run("SELECT id, w, v FROM dd.t ORDER BY id") != ()
+    source.run("INSERT INTO dd._u_new VALUES (1)", "RENAME TABLE `dd`.`u` TO `dd`.`_u_old`, `dd`.`_u_new` TO `dd`.`u`")
+    follow(source, target, "--until", "caught-up").must(1, ["FERRY-FOLLOW-DDL", "dd._u_new", "its rows are not in the target"])
+
+
+PARTITIONED = ["CREATE TABLE p (id int, d int, PRIMARY KEY (id)) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (20), "
+               "PARTITION p2 VALUES LESS THAN (30))", "INSERT INTO p VALUES " + ",".join("(%d,%d)" % (i, i) for i in range(30))]
+
+
+def test_partitions_and_databases(t):
+    for kind, target_kind in (("mysql", "tidb"), ("mariadb", "mysql")):
+        source, target = started(t, kind, target_kind, *PARTITIONED)
+        t.database(source, "de", "CREATE TABLE x (id int)")
+        source.run("USE dd", "ALTER TABLE p TRUNCATE PARTITION p0", "INSERT INTO p VALUES (5,50)", "UPDATE p SET d=d+1 WHERE id>20", "ALTER TABLE p DROP PARTITION p1",
+                   "ALTER TABLE p ADD PARTITION (PARTITION p3 VALUES LESS THAN (40))", "INSERT INTO p VALUES (35,1)",
+                   "ALTER TABLE p REORGANIZE PARTITION p2 INTO (PARTITION pa VALUES LESS THAN (25), PARTITION pb VALUES LESS THAN (30))", "ALTER TABLE p TRUNCATE PARTITION pa",
+                   "DROP DATABASE de", "CREATE DATABASE de", "ALTER TABLE p OPTIMIZE PARTITION pb")
+        caught_up(source, target).must()
+        compare.same_database(source, target, "dd")
+        assert target.value("SELECT COUNT(*) FROM dd.p") == 7
+        source.run("USE dd", "CREATE TABLE e LIKE p", "ALTER TABLE e REMOVE PARTITIONING", "ALTER TABLE p EXCHANGE PARTITION pb WITH TABLE e")
+        caught_up(source, target).must(1, ["EXCHANGE PARTITION", "by hand"])
+        place = stopped_at(caught_up(source, target))
+        target.run("USE dd", "DELETE FROM p WHERE id BETWEEN 25 AND 29", "INSERT INTO e SELECT id, id+1 FROM (SELECT 25 id UNION SELECT 26 UNION SELECT 27 UNION SELECT 28 UNION SELECT 29) x")
+        caught_up(source, target, "--ddl-done", place).must()
+        compare.same_database(source, target, "dd")
+        source.run("DROP DATABASE dd")
+        caught_up(source, target).must()
+        assert not target.run("SHOW DATABASES LIKE 'dd'")
+        t.gone_after(target, "dd", "ferry_meta")
