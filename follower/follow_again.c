@@ -4,11 +4,16 @@
 #include "common/base/log.h"
 #include "follower/follow_inner.h"
 
-/* Waits before another try. false: *err, a fault of a connection, is what remains. */
-static bool again_wait(struct follow_run *run, uint64_t begun, struct backoff *backoff,
-                       const char *which, struct err *err)
+#define LOCK_US                                                                                    \
+    ((uint64_t)60000000) /* our lost session may hold it as long as it ends a statement */
+
+bool again_wait(struct follow_run *run, uint64_t begun, struct backoff *backoff, const char *which,
+                struct err *err)
 {
-    if (!err_info(err->code)->retryable || clock_mono_us() - begun > run->config->reconnect_us)
+    const uint64_t passed = clock_mono_us() - begun;
+    const bool ours = err->code == ERR_FOLLOW_FENCED && passed < LOCK_US;
+
+    if ((!err_info(err->code)->retryable && !ours) || passed > run->config->reconnect_us)
         return false;
     log_event(LOG_WARN, "follow.reconnect", F_STR("server", which), F_STR("message", err->msg));
     if (!backoff_wait(backoff, run->cancel)) {

@@ -2,6 +2,7 @@
 #ifndef FERRY_FOLLOWER_FOLLOW_INNER_H
 #define FERRY_FOLLOWER_FOLLOW_INNER_H
 
+#include "common/base/clock.h"
 #include "common/base/rate.h"
 #include "common/mysql/binlog_stream.h"
 #include "common/mysql/charset_map.h"
@@ -69,8 +70,8 @@ struct follow_run {
     struct ddl_policy *ddl; /* --ddl */
 
     struct applier *applier;
-    struct cancel apply_cancel; /* set some seconds after the user's: what was begun is ended */
-    struct conn *source_conn;   /* NULL: segments */
+    struct cancel *apply_cancel; /* set some seconds after the user's: what was begun is ended */
+    struct conn *source_conn;    /* NULL: segments */
     struct charset_maps *maps;
     struct binlog_reader *reader;
     struct gtid_set *until_gtids; /* NULL: that is not asked for */
@@ -151,6 +152,10 @@ MUST_CHECK enum err_code log_same(struct follow_run *run, const char *file, uint
 void log_explain(struct follow_run *run, struct err *err);
 
 /* ---- follow_again.c ---- */
+/* After a fault, before another try; `begun` as clock_mono_us. false: *err is no fault of a
+ * connection, or enough was tried. */
+bool again_wait(struct follow_run *run, uint64_t begun, struct backoff *backoff, const char *which,
+                struct err *err);
 typedef enum err_code again_fn(struct follow_run *run, void *ctx, struct err *err);
 /* Does what needs run->conn; after a retryable error again, over a new connection where it is lost,
  * up to config->reconnect_us. */

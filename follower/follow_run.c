@@ -365,7 +365,7 @@ static enum err_code open_applier(struct follow_run *run, struct applier_positio
                                           .on_drift = drift_policy(run->config->on_drift),
                                           .check_before_image = run->config->check_before_image,
                                           .max_drift = run->config->max_drift,
-                                          .cancel = &run->apply_cancel};
+                                          .cancel = run->apply_cancel};
     const struct applier_position from = {.file = run->origin.file ? run->origin.file : "",
                                           .offset = run->origin.offset,
                                           .gtids = run->origin.gtids,
@@ -386,7 +386,32 @@ static enum err_code measure_clock(struct follow_run *run, struct err *err)
     return rc;
 }
 
-static enum err_code follow_open(struct follow_run *run, struct err *err)
+static void follow_release(struct follow_run *run)
+{
+    binlog_reader_free(run->reader);
+    applier_free(run->applier);
+    charset_maps_free(run->maps);
+    tables_free(run);
+    ddl_policy_free(run->ddl);
+    for (size_t i = 0; i < run->filter_count; i++)
+        filter_free(run->filters[i]);
+    free(run->filters);
+    for (unsigned i = 0; i < run->epoch_count; i++) {
+        place_release(&run->epochs[i].from);
+        place_release(&run->epochs[i].to);
+    }
+    free(run->epochs);
+    gtid_set_free(run->until_gtids);
+    cutover_release(&run->cut);
+    free(run->txn_file);
+    route_free(run->route);
+    follow_origin_release(&run->origin);
+    dump_free(run->dump);
+    conn_close(run->source_conn);
+    conn_close(run->conn);
+}
+
+static enum err_code follow_open_once(struct follow_run *run, struct err *err)
 {
     const struct follow_config *config = run->config;
     struct applier_position at;
@@ -402,6 +427,26 @@ static enum err_code follow_open(struct follow_run *run, struct err *err)
     if (start_source(run, &at, err) || measure_clock(run, err) || cutover_start(run, err))
         return err->code;
     return open_reader(run, &at, err);
+}
+
+/* Servers that were reached once, and went away, are waited for. */
+static enum err_code follow_open(struct follow_run *run, struct err *err)
+{
+    const uint64_t begun = clock_mono_us();
+    const struct follow_run fresh = *run;
+    struct backoff backoff = {0};
+    bool reached = false;
+
+    while (follow_open_once(run, err)) {
+        const bool another = err->code == ERR_FOLLOW_FENCED && !reached;
+
+        reached = reached || run->conn;
+        if (another || !reached || !again_wait(run, begun, &backoff, "both", err))
+            return err->code;
+        follow_release(run);
+        *run = fresh;
+    }
+    return ERR_OK;
 }
 
 static void report_fill(struct follow_run *run)
@@ -466,44 +511,20 @@ static enum err_code follow_steps(struct follow_run *run, struct err *err)
     return rc;
 }
 
-static void follow_release(struct follow_run *run)
-{
-    binlog_reader_free(run->reader);
-    applier_free(run->applier);
-    charset_maps_free(run->maps);
-    tables_free(run);
-    ddl_policy_free(run->ddl);
-    for (size_t i = 0; i < run->filter_count; i++)
-        filter_free(run->filters[i]);
-    free(run->filters);
-    for (unsigned i = 0; i < run->epoch_count; i++) {
-        place_release(&run->epochs[i].from);
-        place_release(&run->epochs[i].to);
-    }
-    free(run->epochs);
-    gtid_set_free(run->until_gtids);
-    cutover_release(&run->cut);
-    rate_free(run->rate);
-    free(run->txn_file);
-    route_free(run->route);
-    follow_origin_release(&run->origin);
-    dump_free(run->dump);
-    conn_close(run->source_conn);
-    conn_close(run->conn);
-}
-
 enum err_code follow_run(const struct follow_config *config, struct progress *progress,
                          const struct cancel *cancel, struct follow_report *report, struct err *err)
 {
+    struct cancel apply_cancel = {0};
     struct follow_run run = {.progress = progress,
                              .cancel = cancel,
                              .report = report,
+                             .apply_cancel = &apply_cancel,
                              .rate = rate_new(config->rate_bytes)};
     struct follow_config own = *config;
     struct server_url source = config->source ? *config->source : (struct server_url){0};
     struct server_url target = *config->target;
     struct conn_group group;
-    struct stopper stopper = {.asked = cancel, .apply = &run.apply_cancel, .group = &group};
+    struct stopper stopper = {.asked = cancel, .apply = &apply_cancel, .group = &group};
     const uint64_t start_us = clock_mono_us();
     enum err_code rc;
 
@@ -522,6 +543,7 @@ enum err_code follow_run(const struct follow_config *config, struct progress *pr
         stopper_stop(&stopper);
     }
     follow_release(&run);
+    rate_free(run.rate);
     conn_group_release(&group);
     return rc;
 }

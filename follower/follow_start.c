@@ -51,7 +51,11 @@ enum err_code start_again(struct follow_run *run, struct err *err)
     run->conn = NULL;
     if (conn_open(run->config->target, CONN_TARGET, "follow", &run->conn, err))
         return err->code;
-    return start_lock(run, err);
+    if (!start_lock(run, err))
+        return ERR_OK;
+    conn_close(run->conn);
+    run->conn = NULL;
+    return err->code;
 }
 
 static bool json_flag(const json_t *options, const char *name)

@@ -1,9 +1,12 @@
 """ferry follow through statements that change definitions: what is done, passed over, done by hand, and stopped at."""
 
 import re
+import signal
 
+import captured
 import compare
 import ferry
+from case import soak
 from follow_test import follow
 
 
@@ -209,3 +212,63 @@ def test_partitions_and_databases(t):
         caught_up(source, target).must()
         assert not target.run("SHOW DATABASES LIKE 'dd'")
         t.gone_after(target, "dd", "ferry_meta")
+
+
+KILLED = ["ALTER TABLE a MODIFY v varchar(80), ADD COLUMN w varchar(20) NOT NULL DEFAULT 'x' AFTER id", "UPDATE a SET w='y' WHERE id=1", "RENAME TABLE a TO t1, k TO a, t1 TO k",
+          "ALTER TABLE a ADD INDEX (c), COMMENT='one'", "UPDATE a SET c=c+1", "ALTER TABLE p TRUNCATE PARTITION p0", "INSERT INTO p VALUES (5,5)", "ALTER TABLE p DROP PARTITION p1",
+          "CREATE TABLE q AS SELECT id, v FROM k", "DROP TABLE q, a", "ALTER TABLE k AUTO_INCREMENT=900, CHANGE n m bigint"]
+
+
+def killed_in_each_step(t, kind, target_kind, statements):
+    """SIGKILL at each point of each step of each statement, until a run reaches the end."""
+    source, target = started(t, kind, target_kind, *(tables(target_kind, kind) + PARTITIONED))
+    source.run("USE dd", *statements)
+    args = ["follow", "--source", source.url, "--target", target.url, "--until", "caught-up"]
+    points, kills = ["follow.ddl.noted", "follow.ddl.executed", "follow.ddl.kept"], 0
+    while True:
+        point = points[kills % len(points)]
+        run = ferry.run(*args, env={"FERRY_FAULT": point}, program=ferry.fault_binary())
+        if run.status == 0:
+            break
+        assert run.status == -9, run
+        kills += 1
+        assert kills < 150, run
+    follow(source, target, "--until", "caught-up").must()
+    compare.same_database(source, target, "dd")
+    t.say("%d kills" % kills)
+
+
+def test_killed_in_each_step(t):
+    killed_in_each_step(t, "mysql", "mariadb", KILLED[2:3] + KILLED[5:9])
+
+
+@soak
+def test_killed_in_each_step_long(t):
+    for pair in (("mysql", "mariadb"), ("mariadb", "mysql"), ("mysql", "tidb"), ("mariadb", "tidb")):
+        killed_in_each_step(t, *pair, KILLED)
+
+
+@soak
+def test_target_killed_in_a_step(t):
+    """One run outlives the target's death between the note and the statement, and behind it."""
+    source, target = t.server("mysql"), t.own_server("mariadb", "--server-id=73", "--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1")
+    t.database(source, "dd", *TABLES[:2])
+    t.gone_after(target, "dd", "ferry_meta")
+    ferry.dump(source, t.path("d"), "-f", "dd.*").must()
+    ferry.load(target, t.path("d")).must()
+    follow(source, target, "--input", t.path("d"), "--until", "caught-up").must()
+    for point, statement in (("noted", "ALTER TABLE dd.a ADD COLUMN x int DEFAULT 1, MODIFY v varchar(90)"), ("executed", "RENAME TABLE dd.a TO dd.b, dd.b TO dd.c, dd.c TO dd.a"),
+                             ("executed", "ALTER TABLE dd.a DROP COLUMN x")):
+        source.run(statement, "UPDATE dd.a SET v='%s'" % point)
+        process = ferry.start(["follow", "--source", source.url, "--target", target.url, "--until", "caught-up"], program=ferry.fault_binary(),
+                              env={"FERRY_FAULT_PAUSE": "follow.ddl.%s:3" % point})
+        ferry.wait_until(lambda: process.poll() is not None or target.run("SELECT 1 FROM ferry_meta.follow_ddl WHERE begun AND NOT done"), 60, "the step")
+        target.kill()
+        target.start()
+        captured.finish(process).must(0, "follow.reconnect")
+        compare.same_database(source, target, "dd")
+    process = ferry.start(["follow", "--source", source.url, "--target", target.url], program=ferry.fault_binary())
+    source.run("TRUNCATE dd.a", "INSERT INTO dd.a (id) VALUES (77)")
+    ferry.wait_until(lambda: process.poll() is not None or target.run("SELECT 1 FROM dd.a WHERE id=77"), 60, "the row")
+    process.send_signal(signal.SIGINT)
+    captured.finish(process).must(130)
