@@ -30,7 +30,7 @@ struct load_opts {
     int if_exists, path, on_conflict, identical, on_bad_value;
     bool check_conflicts;
     bool case_sensitive, no_data, no_schemas, no_views, resume, dry_run;
-    struct opt_list renames, session;
+    struct opt_list renames, session, ignore_columns;
     int input_binary, convert, spatial, object_error, indexes, foreign_keys, definer, programs;
     int generated, key_collation;
     const char *programs_file;
@@ -131,6 +131,11 @@ const struct opt load_opts_table[] = {
     {"rename", 0, OPT_LIST, FIELD(renames), "FROM=TO",
      "other names on the target, repeatable: 'shop.*=shop2.*', 'shop.t=shop2.u'", NULL, 0, 0,
      false},
+    {"ignore-columns", 0, OPT_TABLES, FIELD(ignore_columns), "DB.TABLE=A,B",
+     "columns of the files that are not loaded, repeatable: the target's get their defaults, or "
+     "are "
+     "not there; the names are the dump's",
+     NULL, 0, 0, false},
     {"convert", 0, OPT_ENUM, FIELD(convert), "run|report",
      "report: print what changes in the definitions for this target, and stop (run)", convert_words,
      0, 0, false},
@@ -239,6 +244,8 @@ static enum err_code config_check(const struct load_opts *o, struct load_config 
         .dry_run = o->dry_run,
         .renames = o->renames.items,
         .rename_count = o->renames.count,
+        .ignore_columns = o->ignore_columns.items,
+        .ignore_column_count = o->ignore_columns.count,
         .convert = (enum load_convert)o->convert,
         .binary_raw = o->input_binary == 1,
         .spatial_bytes = o->spatial == 1,

@@ -1,7 +1,7 @@
 #include "dumper/partial.h"
 
 #include "common/base/mem.h"
-#include "common/mysql/filter.h"
+#include "common/mysql/table_rules.h"
 #include "common/schema/token.h"
 
 #include <errno.h>
@@ -9,81 +9,12 @@
 #include <string.h>
 #include <strings.h>
 
-struct rule {
-    struct filter *filter;
-    const char *value; /* borrowed from the option */
-    bool used;
-};
-struct rules {
-    const char *option; /* "--where" */
-    const struct dump_list *list;
-    struct rule *items;
-};
-
-/* The '=' behind the pattern, whose quoted names may hold others. NULL: none. */
-static const char *rule_equals(const char *text)
+static enum err_code rules_new(const struct dump_run *run, const char *option,
+                               const struct dump_list *list, struct table_rules **rules,
+                               struct err *err)
 {
-    bool quoted = false;
-
-    for (; *text; text++) {
-        if (*text == '`')
-            quoted = !quoted;
-        else if (*text == '=' && !quoted)
-            return text;
-    }
-    return NULL;
-}
-
-static enum err_code rules_init(struct rules *rules, const struct dump_run *run, const char *option,
-                                const struct dump_list *list, struct err *err)
-{
-    enum err_code rc = ERR_OK;
-
-    *rules = (struct rules){.option = option, .list = list};
-    rules->items = xcalloc(list->count + 1, sizeof *rules->items);
-    for (size_t i = 0; !rc && i < list->count; i++) {
-        const char *equals = rule_equals(list->items[i]);
-        char *pattern;
-
-        if (!equals || equals == list->items[i] || !equals[1])
-            return err_set(err, ERR_USAGE, "%s is DB.TABLE=..., not '%s'", option, list->items[i]);
-        pattern = xstrndup(list->items[i], (size_t)(equals - list->items[i]));
-        rules->items[i].value = equals + 1;
-        rc = filter_new((const char *const *)&pattern, 1, run->config->case_sensitive,
-                        &rules->items[i].filter, err);
-        free(pattern);
-    }
-    return rc ? err_wrap(err, "%s", option) : ERR_OK;
-}
-
-static void rules_release(struct rules *rules)
-{
-    for (size_t i = 0; i < rules->list->count; i++)
-        filter_free(rules->items[i].filter);
-    free(rules->items);
-}
-
-/* The value for the table; NULL: none. */
-static const char *rules_find(struct rules *rules, const struct table *t)
-{
-    const char *value = NULL;
-
-    for (size_t i = 0; i < rules->list->count; i++) {
-        if (!filter_match_table(rules->items[i].filter, t->db, t->name))
-            continue;
-        rules->items[i].used = true;
-        value = rules->items[i].value;
-    }
-    return value;
-}
-
-static enum err_code rules_check_used(const struct rules *rules, struct err *err)
-{
-    for (size_t i = 0; i < rules->list->count; i++)
-        if (!rules->items[i].used)
-            return err_set(err, ERR_USAGE, "%s '%s' matches no table that is dumped", rules->option,
-                           rules->list->items[i]);
-    return ERR_OK;
+    return table_rules_new(option, list->items, list->count, run->config->case_sensitive, rules,
+                           err);
 }
 
 /* The column that the first `len` bytes of `name` say; its mark is taken off. */
@@ -122,19 +53,19 @@ static bool table_has_rows(const struct table *t)
 enum err_code partial_columns(struct dump_run *run, struct err *err)
 {
     const struct schema *s = run->plan.schema;
-    struct rules rules;
-    enum err_code rc = rules_init(&rules, run, "--columns", &run->config->columns, err);
+    struct table_rules *rules = NULL;
+    enum err_code rc = rules_new(run, "--columns", &run->config->columns, &rules, err);
 
     for (size_t i = 0; !rc && i < s->table_count; i++) {
         const struct table *t = &s->tables[i];
-        const char *list = table_has_rows(t) ? rules_find(&rules, t) : NULL;
+        const char *list = table_has_rows(t) ? table_rules_find(rules, t->db, t->name) : NULL;
 
         if (list)
             rc = columns_mark(t, list, err);
     }
     if (!rc)
-        rc = rules_check_used(&rules, err);
-    rules_release(&rules);
+        rc = table_rules_all_used(rules, "that is dumped", err);
+    table_rules_free(rules);
     return rc;
 }
 
@@ -174,28 +105,28 @@ static enum err_code limit_parse(const char *text, uint64_t *limit, struct err *
 
 enum err_code partial_rows(struct dump_run *run, struct err *err)
 {
-    struct rules where = {0};
-    struct rules limits = {0};
-    enum err_code rc = rules_init(&where, run, "--where", &run->config->where, err);
-    enum err_code rc2 = rules_init(&limits, run, "--rows-limit", &run->config->rows_limit, err);
+    struct table_rules *where = NULL;
+    struct table_rules *limits = NULL;
+    enum err_code rc = rules_new(run, "--where", &run->config->where, &where, err);
 
-    rc = rc ? rc : rc2;
+    if (!rc)
+        rc = rules_new(run, "--rows-limit", &run->config->rows_limit, &limits, err);
     for (size_t i = 0; !rc && i < run->plan.count; i++) {
         struct plan_table *p = &run->plan.tables[i];
-        const char *limit = rules_find(&limits, p->table);
+        const char *limit = table_rules_find(limits, p->table->db, p->table->name);
 
-        p->where = rules_find(&where, p->table);
+        p->where = table_rules_find(where, p->table->db, p->table->name);
         if (p->where)
             rc = where_check(run, p->where, err);
         if (!rc && limit)
             rc = limit_parse(limit, &p->limit, err);
     }
     if (!rc && !run->ledger->begun) { /* else its table may be done */
-        rc = rules_check_used(&where, err);
+        rc = table_rules_all_used(where, "that is dumped", err);
         if (!rc)
-            rc = rules_check_used(&limits, err);
+            rc = table_rules_all_used(limits, "that is dumped", err);
     }
-    rules_release(&where);
-    rules_release(&limits);
+    table_rules_free(where);
+    table_rules_free(limits);
     return rc;
 }

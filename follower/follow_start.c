@@ -69,6 +69,7 @@ static enum err_code job_check(const struct follow_run *run, const struct follow
 {
     json_t *options = json_loads(job->options, 0, NULL);
     const bool no_data = json_flag(options, "no-data");
+    const bool ignored = json_array_size(json_object_get(options, "ignore-columns")) > 0;
 
     json_decref(options);
     if (elsewhere_is(job))
@@ -82,6 +83,10 @@ static enum err_code job_check(const struct follow_run *run, const struct follow
             job->dump_uuid, run->state.job);
     if (no_data)
         return err_set(err, ERR_FOLLOW_STATE, "the load was made with --no-data");
+    if (ignored)
+        return err_set(err, ERR_FOLLOW_STATE,
+                       "the load was made with --ignore-columns: the binlog's changes hold these "
+                       "columns too, and the target's rows cannot be told by them");
     if (job->ignored + job->skipped > 0 && !run->config->accept_conflicts)
         return err_set(err, ERR_FOLLOW_STATE,
                        "the load left %" PRIu64

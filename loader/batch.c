@@ -20,6 +20,8 @@ void batch_release(struct batch *b)
 {
     strbuf_release(&b->text);
     free(b->row_off);
+    free(b->picked);
+    free(b->picked_len);
     *b = (struct batch){0};
 }
 
@@ -31,7 +33,29 @@ void batch_start(struct batch *b, const bool *hex, uint64_t rows, uint64_t raw_o
     b->raw_off = raw_off;
     b->last = false;
     b->hex = hex;
+    b->pick = NULL;
     b->carried = false;
+}
+
+void batch_pick(struct batch *b, const unsigned *cells, unsigned count)
+{
+    b->pick = cells;
+    b->pick_count = count;
+    if (!cells)
+        return;
+    b->picked = xreallocarray(b->picked, count, sizeof *b->picked);
+    b->picked_len = xreallocarray(b->picked_len, count, sizeof *b->picked_len);
+}
+
+static void batch_cut(struct batch *b, struct row *row)
+{
+    if (!b->pick)
+        return;
+    for (unsigned i = 0; i < b->pick_count; i++) {
+        b->picked[i] = row->cell[b->pick[i]];
+        b->picked_len[i] = row->len[b->pick[i]];
+    }
+    *row = (struct row){.cell = b->picked, .len = b->picked_len, .count = b->pick_count};
 }
 
 /* The carried row becomes the first; a buffer that one row has blown up is replaced. */
@@ -88,6 +112,7 @@ enum err_code batch_fill(struct batch *b, struct decoder *d, struct err *err)
             b->last = true;
             return ERR_OK;
         }
+        batch_cut(b, &row);
         rc = load_data_row(&row, b->hex, &b->text, err);
         if (rc)
             return rc;

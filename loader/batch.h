@@ -23,8 +23,12 @@ struct batch {
 
     size_t max_bytes; /* of text; a larger row is a batch of its own */
     unsigned max_rows;
-    const bool *hex; /* borrowed, as load_data_row takes it */
-    bool carried;    /* a row stands behind the last one */
+    const bool *hex;      /* borrowed, as load_data_row takes it */
+    const unsigned *pick; /* borrowed: the cells of a decoded row that are taken; NULL: all */
+    unsigned pick_count;
+    const char **picked; /* room for them */
+    unsigned long *picked_len;
+    bool carried; /* a row stands behind the last one */
     uint64_t carried_raw_off;
 };
 
@@ -32,6 +36,8 @@ void batch_init(struct batch *b, size_t max_bytes, unsigned max_rows);
 void batch_release(struct batch *b);
 /* Empty, before a chunk's first row to be read: `rows` rows and `raw_off` bytes come before it. */
 void batch_start(struct batch *b, const bool *hex, uint64_t rows, uint64_t raw_off);
+/* Behind batch_start: only these cells of each row, borrowed; NULL: all of them. */
+void batch_pick(struct batch *b, const unsigned *cells, unsigned count);
 /* Drops the rows it has and takes the next ones. `last` only after the decoder has reached the
  * clean end of the file; such a batch may be empty. */
 MUST_CHECK enum err_code batch_fill(struct batch *b, struct decoder *d, struct err *err);

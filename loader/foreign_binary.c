@@ -47,7 +47,7 @@ static bool has_bytes(const struct dump_table *t)
 
 static size_t look_row(const struct load_table *t, const struct row *row, struct binary_look *look)
 {
-    const struct row_shape *shape = &t->dump->shape;
+    const struct row_shape *shape = &t->dump->chunks[0].table->shape; /* the file's */
     size_t bytes = 0;
 
     for (unsigned i = 0; i < row->count; i++) {

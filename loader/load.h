@@ -66,6 +66,9 @@ struct load_config { /* const once load_run has it; strings are borrowed */
     bool dry_run;
     const char *const *renames; /* rules of common/mysql/route.h */
     size_t rename_count;
+    const char *const
+        *ignore_columns; /* "DB.TABLE=A,B": columns of the files that are not loaded */
+    size_t ignore_column_count;
     enum load_convert convert;
     bool spatial_bytes;         /* TiDB: spatial columns become LONGBLOB */
     bool key_collation_nearest; /* else no two rows of the source collide for it */

@@ -34,13 +34,14 @@ struct refusals { /* the first of a batch or a run, for people; owned */
     size_t count;
 };
 
-struct load_table { /* an object of the dump that the filter lets through */
-    const struct dump_table *dump;
-    const char *db, *name;      /* on the target; borrowed */
-    char *label;                /* db.name of the target, for messages */
-    char *key;                  /* its name as the target compares names; NULL: not known yet */
-    const struct table *target; /* in run->target; NULL: not there */
-    bool known;                 /* the state has a row of it from an earlier run */
+struct load_table {                /* an object of the dump that the filter lets through */
+    const struct dump_table *dump; /* without the columns of --ignore-columns */
+    const unsigned *cells;         /* of the file's row, by dumped column; NULL: as they are */
+    const char *db, *name;         /* on the target; borrowed */
+    char *label;                   /* db.name of the target, for messages */
+    char *key;                     /* its name as the target compares names; NULL: not known yet */
+    const struct table *target;    /* in run->target; NULL: not there */
+    bool known;                    /* the state has a row of it from an earlier run */
     bool several;          /* its rows are of several moments: keys may collide until the replay */
     bool create;           /* by this run */
     enum load_clear clear; /* by this run, before `create` */
@@ -196,6 +197,14 @@ MUST_CHECK enum err_code foreign_same_files(struct load_run *run, struct err *er
 MUST_CHECK enum err_code foreign_rows(const struct load_run *run, struct err *err);
 /* A worker's new connection gets the dump's time zone. */
 MUST_CHECK enum err_code worker_zone(const struct load_run *run, struct conn *c, struct err *err);
+
+/* ---- columns.c ---- */
+/* --ignore-columns: sets `dump` and `cells` of the tables it names; after the plan knows whether
+ * the binlog is to be applied. ERR_USAGE. */
+MUST_CHECK enum err_code columns_ignore(struct load_run *run, struct err *err);
+/* The job's options, `then` and `now`, name the same columns: else ERR_USAGE. */
+MUST_CHECK enum err_code columns_same(const struct load_run *run, const char *then, const char *now,
+                                      struct err *err);
 
 /* ---- target.c ---- */
 /* Reads the target's tables of the dump's databases, all at once, and finds each picked one. */

@@ -86,6 +86,7 @@ static enum err_code step_target(struct load_run *run, struct err *err)
 static enum err_code step_state(struct load_run *run, struct err *err)
 {
     char *options = options_text(run->config);
+    char *then = NULL;
     struct state_params params = {.schema = run->config->meta_schema,
                                   .dump_uuid = run->dump->info.uuid,
                                   .renames = route_text(run->route),
@@ -96,8 +97,13 @@ static enum err_code step_state(struct load_run *run, struct err *err)
 
     if (!rc)
         rc = state_open(run->conn, &params, &run->state, &run->job, err);
+    if (!rc && run->job.resumed)
+        rc = state_options(run->conn, &run->state, &then, err);
+    if (!rc && then)
+        rc = columns_same(run, then, options, err);
     if (!rc)
         rc = share_join(run, options, err);
+    free(then);
     free(options);
     return rc;
 }

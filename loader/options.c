@@ -26,11 +26,15 @@ char *options_text(const struct load_config *c)
 {
     json_t *o = json_object();
     json_t *filters = json_array();
+    json_t *ignored = json_array();
     char *text;
 
     for (size_t i = 0; i < c->filter_count; i++)
         (void)json_array_append_new(filters, json_string(c->filters[i]));
+    for (size_t i = 0; i < c->ignore_column_count; i++)
+        (void)json_array_append_new(ignored, json_string(c->ignore_columns[i]));
     (void)json_object_set_new(o, "filter", filters);
+    (void)json_object_set_new(o, "ignore-columns", ignored);
     put_bool(o, "case-sensitive", c->case_sensitive);
     put_bool(o, "no-schemas", c->no_schemas);
     put_bool(o, "no-data", c->no_data);

@@ -175,7 +175,7 @@ enum err_code plan_tables(struct load_run *run, struct err *err)
                        run->dump->table_count);
     if (run->table_count > 0 && !route_is_empty(run->route) && plan_names_differ(run, err))
         return err->code;
-    if (plan_replay(run, err))
+    if (plan_replay(run, err) || columns_ignore(run, err))
         return err->code;
     return foreign_plan(run, err);
 }

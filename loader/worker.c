@@ -253,6 +253,7 @@ static enum err_code worker_rows(struct worker *w, struct decoder *d, bool *done
     uint64_t bytes = w->claim.raw_off;
 
     batch_start(b, w->table->hex, w->claim.rows_done, w->claim.raw_off);
+    batch_pick(b, w->table->cells, w->table->dump->shape.count);
     for (bool last = false; !last;) {
         uint64_t until;
 

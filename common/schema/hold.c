@@ -332,7 +332,7 @@ static const char *left_out_reason(const struct column *dst, const struct column
 {
     if (dst->generated != GENERATED_NO || dst->row_start_end)
         return NULL;
-    if (src)
+    if (src && !src->left_out)
         return "is generated in the source and not in the target: its values are not in the dump";
     if (dst->nullable || dst->default_text || dst->auto_increment || dst->auto_random)
         return NULL;

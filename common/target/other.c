@@ -56,3 +56,16 @@ enum err_code state_other_renames(struct conn *c, const struct state_params *p, 
     free(other.renames);
     return rc;
 }
+
+enum err_code state_options(struct conn *c, const struct state *s, char **options, struct err *err)
+{
+    struct strbuf sql = {0};
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "SELECT options FROM ");
+    state_add_name(&sql, s, "job");
+    strbuf_addf(&sql, " WHERE job=%" PRIu64, s->job);
+    rc = conn_value(c, strbuf_str(&sql), options, err);
+    strbuf_release(&sql);
+    return rc;
+}

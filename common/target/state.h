@@ -56,6 +56,9 @@ struct state_params {
  * a part in it is loaders_join's, to lead it lead_take's (loaders.h). */
 MUST_CHECK enum err_code state_open(struct conn *c, const struct state_params *p, struct state *s,
                                     struct job_info *info, struct err *err);
+/* What the job was begun with, as state_params.options; heap, NULL: nothing. */
+MUST_CHECK enum err_code state_options(struct conn *c, const struct state *s, char **options,
+                                       struct err *err);
 /* Finds a load's job without taking it: of this dump (NULL: any) or of this number (0: any); among
  * several the latest load. Nothing is written. ERR_LOAD_STATE: there is none. */
 MUST_CHECK enum err_code state_find(struct conn *c, const char *schema, const char *dump_uuid,
