@@ -226,11 +226,12 @@ static enum err_code key_sql(struct ddl_job *j, const struct ddl_clause *c,
     return rc;
 }
 
-/* A key or constraint of this name on the target. */
+/* A key or foreign key of this name on the target. */
 static enum err_code part_found(const struct follow_run *run, const struct ddl_step *s,
-                                const char *view, const char *column, const char *name, bool *found,
-                                struct err *err)
+                                bool foreign, const char *name, bool *found, struct err *err)
 {
+    const char *view = foreign ? "table_constraints" : "statistics";
+    const char *column = foreign ? "constraint_name" : "index_name";
     struct strbuf sql = {0};
     const char *to_db;
     const char *to_name;
@@ -260,8 +261,7 @@ static enum err_code keyed_sql(struct ddl_job *j, const struct ddl_step *s,
     const bool foreign = c->kind == CLAUSE_DROP_FOREIGN;
     bool found = false;
 
-    if (name && part_found(j->run, s, foreign ? "table_constraints" : "statistics",
-                           foreign ? "constraint_name" : "index_name", name, &found, err))
+    if (name && part_found(j->run, s, foreign, name, &found, err))
         return err->code;
     if (c->kind == CLAUSE_ADD_KEY)
         return found ? ERR_OK : key_sql(j, c, model, sql, err);

@@ -17,7 +17,6 @@
 #include "common/schema/ddl_names.h"
 #include "follower/ddl_policy.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -141,11 +140,28 @@ static enum err_code step_makes(struct ddl_job *j, const char *db, const char *n
     return ERR_OK;
 }
 
+/* A table takes another's name: both are followed, or neither. */
+static enum err_code rename_look(struct ddl_job *j, const struct ddl_step *s,
+                                 const struct follow_table *t, bool skip, struct err *err)
+{
+    bool not_made = false;
+
+    if (step_makes(j, s->other_db, s->other_name, &not_made, err))
+        return err->code;
+    if (t && !skip && (not_made || tables_find(j->run, s->other_db, s->other_name)))
+        return err_set(err, ERR_FOLLOW_DDL, "%s.%s gets a name that the filter leaves out", s->db,
+                       s->name);
+    if (!t && !not_made)
+        return err_set(err, ERR_FOLLOW_DDL,
+                       "%s.%s gets a name that is followed, and its rows are not in the target",
+                       s->db, s->name);
+    return ERR_OK;
+}
+
 static enum err_code step_look(struct ddl_job *j, const struct ddl_step *s, bool *skip,
                                struct err *err)
 {
     const struct follow_table *t = tables_find(j->run, s->db, s->name);
-    bool not_made = false;
 
     if (s->act == ACT_DROP_DATABASE) {
         *skip = false;
@@ -166,18 +182,7 @@ static enum err_code step_look(struct ddl_job *j, const struct ddl_step *s, bool
     if (t && t->left_out && s->act != ACT_DROP)
         return err_set(err, ERR_FOLLOW_DDL, "the target does not hold the rows of %s.%s", s->db,
                        s->name);
-    if (s->act != ACT_RENAME)
-        return ERR_OK;
-    if (step_makes(j, s->other_db, s->other_name, &not_made, err))
-        return err->code;
-    if (t && !*skip && (not_made || tables_find(j->run, s->other_db, s->other_name)))
-        return err_set(err, ERR_FOLLOW_DDL, "%s.%s gets a name that the filter leaves out", s->db,
-                       s->name);
-    if (!t && !not_made)
-        return err_set(err, ERR_FOLLOW_DDL,
-                       "%s.%s gets a name that is followed, and its rows are not in the target",
-                       s->db, s->name);
-    return ERR_OK;
+    return s->act == ACT_RENAME ? rename_look(j, s, t, *skip, err) : ERR_OK;
 }
 
 static enum err_code unit_execute(struct ddl_job *j, struct strbuf *sql, struct err *err)
@@ -334,51 +339,6 @@ static enum err_code job_fits(struct ddl_job *j, struct err *err)
             return err->code;
     }
     return ERR_OK;
-}
-
-/* ---- names ---- */
-
-/* Where the source folds case, a statement may name a table in another one. */
-static enum err_code name_fold(struct ddl_job *j, bool folds, const char **db, const char **name,
-                               struct err *err)
-{
-    struct follow_run *run = j->run;
-
-    if (!*name || tables_find(run, *db, *name))
-        return ERR_OK;
-    for (size_t i = 0; i < run->table_count; i++) {
-        const struct follow_table *t = run->tables[i];
-
-        if (strcasecmp(t->db, *db) != 0 || strcasecmp(t->name, *name) != 0)
-            continue;
-        if (!run->source_conn)
-            return err_set(err, ERR_FOLLOW_DDL, "whether '%s' is '%s' only the source could say",
-                           *name, t->name);
-        if (folds) {
-            *db = arena_strdup(j->plan.arena, t->db);
-            *name = arena_strdup(j->plan.arena, t->name);
-        }
-    }
-    return ERR_OK;
-}
-
-static enum err_code job_names(struct ddl_job *j, struct err *err)
-{
-    char *folds = NULL;
-    enum err_code rc = ERR_OK;
-
-    if (j->run->source_conn)
-        rc = conn_value(j->run->source_conn, "SELECT @@lower_case_table_names", &folds, err);
-    for (size_t i = 0; !rc && i < j->plan.count; i++) {
-        struct ddl_step *s = &j->plan.steps[i];
-        const bool fold = folds && strcmp(folds, "0") != 0;
-
-        rc = name_fold(j, fold, &s->db, &s->name, err);
-        if (!rc)
-            rc = name_fold(j, fold, &s->other_db, &s->other_name, err);
-    }
-    free(folds);
-    return rc;
 }
 
 /* DROP DATABASE: every followed table in it first. */

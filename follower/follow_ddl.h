@@ -58,6 +58,11 @@ MUST_CHECK enum err_code step_learn(struct ddl_job *j, const struct ddl_step *s,
 MUST_CHECK enum err_code database_collation(const struct follow_run *run, const char *db,
                                             char **out, struct err *err);
 
+/* ---- ddl_fold.c ---- */
+/* The plan's names become those under which the source has the tables. ERR_FOLLOW_DDL: it could not
+ * be asked. */
+MUST_CHECK enum err_code job_names(struct ddl_job *j, struct err *err);
+
 /* ---- ddl_keep.c ---- */
 /* Those of all the statement's tables, with its note, into the target's state. */
 MUST_CHECK enum err_code ddl_keep(struct ddl_job *j, struct err *err);

@@ -211,6 +211,38 @@ bool binlog_table_same(const struct binlog_table *a, const struct binlog_table *
     return true;
 }
 
+/* Both definitions' names, for people. */
+static void names_show(const struct binlog_table *t, const struct table *def, struct strbuf *out)
+{
+    const uint8_t *at = t->names;
+    const uint8_t *end = at + t->names_len;
+    uint64_t len = 0;
+
+    strbuf_addstr(out, "; in the binlog it is (");
+    for (unsigned i = 0; packed_number(&at, end, &len) && (uint64_t)(end - at) >= len; i++) {
+        strbuf_addstr(out, i > 0 ? ", " : "");
+        strbuf_add(out, (const char *)at, len);
+        at += len;
+    }
+    strbuf_addstr(out, "), in the definition (");
+    for (unsigned i = 0; i < def->column_count; i++)
+        strbuf_addf(out, "%s%s", i > 0 ? ", " : "", def->columns[i].name);
+    strbuf_addch(out, ')');
+}
+
+static enum err_code names_differ(const struct binlog_table *t, const struct table *def,
+                                  struct err *err)
+{
+    struct strbuf both = {0};
+    struct err what = *err;
+
+    if (t->names_len > 0)
+        names_show(t, def, &both);
+    (void)err_set(err, ERR_BINLOG_SCHEMA, "%.300s%s", what.msg, strbuf_str(&both));
+    strbuf_release(&both);
+    return err->code;
+}
+
 /* The names in the event, if it has them, are those of the definition. */
 static enum err_code bind_names(const struct binlog_table *t, const struct table *def,
                                 struct err *err)
@@ -227,11 +259,13 @@ static enum err_code bind_names(const struct binlog_table *t, const struct table
 
         if (!packed_number(&at, end, &len) || (uint64_t)(end - at) < len)
             return table_cut(err);
-        if (strlen(name) != len || strncasecmp(name, (const char *)at, len) != 0)
-            return err_set(err, ERR_BINLOG_SCHEMA,
-                           "column %u of %s.%s is '%.*s' in the binlog and '%s' in the definition",
-                           i + 1, t->db, t->name, (int)(len < 64 ? len : 64), (const char *)at,
-                           name);
+        if (strlen(name) != len || strncasecmp(name, (const char *)at, len) != 0) {
+            (void)err_set(err, ERR_BINLOG_SCHEMA,
+                          "column %u of %s.%s is '%.*s' in the binlog and '%s' in the definition",
+                          i + 1, t->db, t->name, (int)(len < 64 ? len : 64), (const char *)at,
+                          name);
+            return names_differ(t, def, err);
+        }
         at += len;
     }
     return ERR_OK;
@@ -286,10 +320,12 @@ enum err_code binlog_table_bind(struct binlog_table *t, const struct table *def,
 {
     enum err_code rc;
 
-    if (def->column_count != t->column_count)
-        return err_set(err, ERR_BINLOG_SCHEMA,
-                       "%s.%s has %u columns in the binlog and %u in the definition", t->db,
-                       t->name, t->column_count, def->column_count);
+    if (def->column_count != t->column_count) {
+        (void)err_set(err, ERR_BINLOG_SCHEMA,
+                      "%s.%s has %u columns in the binlog and %u in the definition", t->db, t->name,
+                      t->column_count, def->column_count);
+        return names_differ(t, def, err);
+    }
     rc = bind_names(t, def, err);
     if (!rc)
         rc = bind_signs(t, def, err);

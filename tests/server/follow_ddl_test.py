@@ -3,6 +3,7 @@
 import re
 import signal
 
+import binlog
 import captured
 import compare
 import ferry
@@ -157,6 +158,9 @@ def test_gh_ost(t):
     source.run("drop /* gh-ost */ table if exists `dd`.`_orders_del`", "DELETE FROM dd.orders WHERE id=2")
     follow(source, target, "--until", "caught-up").must()
     assert target.run("SHOW TABLES IN dd") == (("orders",),) and target.run("SELECT id FROM dd.orders") == ((3,),)
+    source.run("USE dd", "RENAME TABLE other TO another", "DROP TABLE another, orders")  # one of them is followed
+    follow(source, target, "--until", "caught-up").must()
+    assert target.run("SHOW TABLES IN dd") == ()
 
 
 def test_pt_online_schema_change(t):
@@ -185,6 +189,23 @@ def test_pt_online_schema_change(t):
     assert target.run("SELECT id, w, v FROM dd.t ORDER BY id") == source.run("SELECT id, w, v FROM dd.t ORDER BY id") != ()
     source.run("INSERT INTO dd._u_new VALUES (1)", "RENAME TABLE `dd`.`u` TO `dd`.`_u_old`, `dd`.`_u_new` TO `dd`.`u`")
     follow(source, target, "--until", "caught-up").must(1, ["FERRY-FOLLOW-DDL", "dd._u_new", "its rows are not in the target"])
+
+
+def test_names_that_fold_and_names_in_the_binlog(t):
+    """lower_case_table_names=1: a statement's names in any case. binlog_row_metadata=FULL: names that are not the definition's stop."""
+    source, target = t.own_server("mariadb", "--lower-case-table-names=1", "--binlog-row-metadata=FULL"), t.server("mysql")
+    t.database(source, "dd", "CREATE TABLE a (id int PRIMARY KEY, v int)")
+    t.gone_after(target, "dd", "ferry_meta")
+    ferry.dump(source, t.path("d"), "-f", "dd.*").must()
+    ferry.load(target, t.path("d")).must()
+    source.run("ALTER TABLE DD.A ADD COLUMN w int DEFAULT 5 FIRST", "INSERT INTO dD.a (id, v) VALUES (1,1)", "CREATE TABLE dd.NewOne (id int)", "INSERT INTO dd.newONE VALUES (4)")
+    follow(source, target, "--input", t.path("d"), "--until", "caught-up").must()
+    assert target.run("SELECT w, id, v FROM dd.a") == ((5, 1, 1),) and target.run("SELECT id FROM dd.newone") == ((4,),)
+    target.run("DROP DATABASE ferry_meta")
+    place = "%s:%d" % binlog.position(source)
+    source.run("INSERT INTO dd.a (id, v) VALUES (2,2)", "ALTER TABLE dd.a RENAME COLUMN v TO u")
+    follow(source, target, "--loaded-elsewhere", "--from", place, "--filter", "dd.a", "--until", "caught-up").must(
+        1, ["FERRY-BINLOG-SCHEMA", "in the binlog it is (w, id, v), in the definition (w, id, u)"])
 
 
 PARTITIONED = ["CREATE TABLE p (id int, d int, PRIMARY KEY (id)) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (20), "
