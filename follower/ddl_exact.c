@@ -1,10 +1,12 @@
 /* Whether the rows that are there are the same on both sides behind an ALTER TABLE. */
 #include "common/base/mem.h"
 #include "common/mysql/ident.h"
+#include "common/schema/column_text.h"
 #include "common/schema/hold.h"
 #include "follower/follow_ddl.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 /* ---- a new column's values in rows that are there ---- */
@@ -183,6 +185,60 @@ static enum err_code convert_exact(const struct ddl_job *j, const struct ddl_ste
     return ERR_OK;
 }
 
+/* ---- partitions ---- */
+
+/* It says of all partitions what they are. */
+static bool partition_makes(const struct ddl_clause *c)
+{
+    return strncasecmp(c->text, "PARTITION BY", 12) == 0 ||
+           strncasecmp(c->text, "REMOVE PARTITIONING", 19) == 0;
+}
+
+/* How the target's table is divided. */
+static enum err_code target_partition(const struct ddl_job *j, const struct ddl_step *s,
+                                      struct strbuf *out, struct err *err)
+{
+    struct arena *arena = arena_new();
+    struct ddl_table t;
+    struct ddl_text d;
+    char *create = NULL;
+    enum err_code rc = step_shape(j, s, &create, err);
+
+    if (!rc)
+        rc = ddl_text_init(&d, create, &j->run->flavour, arena, err);
+    if (!rc)
+        rc = ddl_table_parse(&d, &t, err);
+    if (!rc)
+        table_text_partition(&d, &t, out);
+    free(create);
+    arena_free(arena);
+    return rc;
+}
+
+/* Partitions of the same names hold the same rows. The first such statement looks; behind it both
+ * sides change alike. */
+static enum err_code partition_exact(const struct ddl_job *j, const struct ddl_step *s,
+                                     const struct ddl_clause *c, struct err *err)
+{
+    const char *source = tables_find(j->run, s->db, s->name)->definition->model.partition;
+    struct strbuf target = {0};
+    enum err_code rc;
+
+    if (source && strcmp(source, PARTITION_SAME) == 0)
+        return ERR_OK;
+    if (!source || strcmp(source, PARTITION_UNKNOWN) == 0)
+        return err_set(err, ERR_FOLLOW_DDL,
+                       "%.100s: whether the target's table has the same partitions is not known",
+                       c->text);
+    rc = target_partition(j, s, &target, err);
+    if (!rc && strcmp(source, strbuf_str(&target)) != 0)
+        rc = err_set(err, ERR_FOLLOW_DDL,
+                     "the target's partitions are not the source's: '%.300s' there, '%.300s' here",
+                     source, strbuf_str(&target));
+    strbuf_release(&target);
+    return rc;
+}
+
 enum err_code alter_exact(const struct ddl_job *j, const struct ddl_step *s,
                           const struct table *model, struct err *err)
 {
@@ -199,6 +255,8 @@ enum err_code alter_exact(const struct ddl_job *j, const struct ddl_step *s,
             rc = change_exact(j, s, c, model, err);
         else if (c->kind == CLAUSE_CONVERT)
             rc = convert_exact(j, s, model, err);
+        else if (c->kind == CLAUSE_PARTITION && !partition_makes(c))
+            rc = partition_exact(j, s, c, err);
     }
     return rc;
 }

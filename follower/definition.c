@@ -49,6 +49,7 @@ struct definition *definition_copy(const struct table *t, struct follow_table *o
     for (unsigned i = 0; i < t->column_count; i++)
         column_set(d, i, &t->columns[i]);
     d->model.collation = copy(d->arena, t->collation);
+    d->model.partition = copy(d->arena, t->partition);
     return d;
 }
 
@@ -97,6 +98,8 @@ void definition_text(const struct table *t, struct strbuf *out)
         (void)json_array_append_new(columns, column_json(&t->columns[i]));
     if (t->collation)
         (void)json_object_set_new(whole, "collation", json_string(t->collation));
+    if (t->partition)
+        (void)json_object_set_new(whole, "partition", json_string(t->partition));
     text = json_dumps(whole, JSON_COMPACT);
     strbuf_addstr(out, text ? text : "");
     free(text);
@@ -138,6 +141,7 @@ enum err_code definition_parse(const char *db, const char *name, const char *tex
     for (unsigned i = 0; good && i < count; i++)
         good = column_read(d, i, json_array_get(columns, i));
     d->model.collation = copy(d->arena, member(whole, "collation"));
+    d->model.partition = copy(d->arena, member(whole, "partition"));
     json_decref(whole);
     if (!good) {
         definition_free(d);

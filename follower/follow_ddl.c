@@ -289,6 +289,18 @@ static enum err_code step_do(struct ddl_job *j, const struct ddl_step *s, unsign
     return rc;
 }
 
+/* How the table is divided, behind a step that is done, here or by hand, or not. */
+static void step_divided(const struct ddl_job *j, const struct ddl_step *s, bool done)
+{
+    struct follow_table *t = tables_find(j->run, s->db, s->name);
+    bool divides = s->act == ACT_CREATE;
+
+    for (size_t i = 0; i < s->clause_count; i++)
+        divides = divides || s->clauses[i].kind == CLAUSE_PARTITION;
+    if (t && t->definition && divides)
+        t->definition->model.partition = done ? PARTITION_SAME : PARTITION_UNKNOWN;
+}
+
 static enum err_code job_step(struct ddl_job *j, const struct ddl_step *s, unsigned *n,
                               struct err *err)
 {
@@ -311,7 +323,10 @@ static enum err_code job_step(struct ddl_job *j, const struct ddl_step *s, unsig
     } else {
         j->run->report->ddl++;
     }
-    return step_learn(j, s, err);
+    if (step_learn(j, s, err))
+        return err->code;
+    step_divided(j, s, j->by_hand || action == DDL_APPLY);
+    return ERR_OK;
 }
 
 static enum err_code job_steps(struct ddl_job *j, struct err *err)

@@ -42,6 +42,9 @@ MUST_CHECK enum err_code alter_sql(struct ddl_job *j, const struct ddl_step *s,
                                    struct err *err);
 
 /* ---- ddl_exact.c ---- */
+/* table.partition: both sides are divided alike, or it is not known any more. */
+#define PARTITION_SAME "*"
+#define PARTITION_UNKNOWN "?"
 /* ERR_FOLLOW_DDL: what an ALTER leaves in rows that are there may not be the same on the target.
  * `model` as learned. */
 MUST_CHECK enum err_code alter_exact(const struct ddl_job *j, const struct ddl_step *s,

@@ -212,34 +212,37 @@ static enum err_code make_epochs(const struct follow_run *run, struct err *err)
     return ERR_OK;
 }
 
-/* The table's own, which its columns do not say; NULL where it cannot be read: in `arena`. */
-static const char *dump_collation(const struct follow_run *run, const struct dump_table *t,
-                                  struct arena *arena)
+/* What the dump's records do not say of the table, where its definition can be read: in `arena`. */
+static void dump_model(const struct follow_run *run, const struct dump_table *t,
+                       struct arena *arena, struct table *model)
 {
     struct strbuf text = {0};
+    struct strbuf partition = {0};
     struct ddl_statement st;
     struct err ignored = ERR_INIT;
-    const char *found = NULL;
     const char *pos;
     const char *end;
 
     if (!t->schema_file || dump_read_schema(run->dump, t->schema_file, &text, &ignored))
-        return NULL;
+        return;
     pos = strbuf_str(&text);
     end = pos + text.len;
-    while (!found && ddl_next(&pos, end, &st)) {
+    while (!model->collation && ddl_next(&pos, end, &st)) {
         struct ddl_table parsed;
         struct ddl_text d;
 
-        if (st.kind != DDL_CREATE)
+        if (st.kind != DDL_CREATE ||
+            ddl_text_init(&d, arena_memdup(arena, st.text, st.len), &run->source, arena,
+                          &ignored) ||
+            ddl_table_parse(&d, &parsed, &ignored))
             continue;
-        if (!ddl_text_init(&d, arena_memdup(arena, st.text, st.len), &run->source, arena,
-                           &ignored) &&
-            !ddl_table_parse(&d, &parsed, &ignored))
-            found = table_text_collation(&d, parsed.options, parsed.option_count, &run->source);
+        model->collation =
+            table_text_collation(&d, parsed.options, parsed.option_count, &run->source);
+        table_text_partition(&d, &parsed, &partition);
+        model->partition = arena_strdup(arena, strbuf_str(&partition));
     }
+    strbuf_release(&partition);
     strbuf_release(&text);
-    return found;
 }
 
 static void make_definition(const struct follow_run *run, const struct dump_table *t,
@@ -248,7 +251,7 @@ static void make_definition(const struct follow_run *run, const struct dump_tabl
     struct arena *arena = arena_new();
     struct table model = t->model;
 
-    model.collation = dump_collation(run, t, arena);
+    dump_model(run, t, arena, &model);
     definition_text(&model, definition);
     arena_free(arena);
 }

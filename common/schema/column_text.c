@@ -1,5 +1,6 @@
 #include "common/schema/column_text.h"
 
+#include "common/mysql/ident.h"
 #include "common/schema/collation.h"
 
 #include <ctype.h>
@@ -92,6 +93,28 @@ const char *table_text_collation(const struct ddl_text *d, const struct ddl_opti
         else if (strcmp(options[i].name, "CHARSET") == 0 && !charset)
             charset = ddl_value(d, options[i].value);
     return charset ? charset_default_collation(charset, server) : NULL;
+}
+
+void table_text_partition(const struct ddl_text *d, const struct ddl_table *t, struct strbuf *out)
+{
+    for (size_t i = t->partition.first; i < t->partition.end; i++) {
+        const struct token *token = ddl_token(d, i);
+        const char *value = ddl_value(d, i);
+
+        if (ddl_is(d, i, "(") || ddl_is(d, i, ")") || ddl_is(d, i, "="))
+            continue; /* VALUES LESS THAN MAXVALUE stands in them or not */
+        if (ddl_is(d, i, "ENGINE")) {
+            i += ddl_is(d, i + 1, "=") ? 2 : 1;
+            continue;
+        }
+        if (out->len > 0)
+            strbuf_addch(out, ' ');
+        if (token->kind == TOKEN_STRING)
+            strbuf_add_quotedz(out, value);
+        else
+            for (; *value; value++)
+                strbuf_addch(out, (char)tolower((unsigned char)*value));
+    }
 }
 
 /* *collation NULL: the table's is not known. */

@@ -15,8 +15,10 @@ MUST_CHECK enum err_code column_of_text(const struct ddl_text *d, const struct d
 /* The collation that a table's options name; NULL: they name none, or an unknown character set. */
 const char *table_text_collation(const struct ddl_text *d, const struct ddl_option *options,
                                  size_t count, const struct flavour *server);
-/* The type that MODIFY or CONVERT TO leaves a text column in another character set: its name stays.
- * NULL: a type that has no character set. */
+/* How a CREATE TABLE divides its table, so that equal texts of two servers' SHOW CREATE TABLE mean
+ * equal partitions; "" for not at all. Appended. */
+void table_text_partition(const struct ddl_text *d, const struct ddl_table *t, struct strbuf *out);
+/* It has a character set, or would have one but for "binary". */
 bool column_is_text(const struct column *c);
 
 #endif

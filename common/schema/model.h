@@ -106,6 +106,8 @@ struct table {
     const char *db, *name;
     const char *engine;    /* NULL for views */
     const char *collation; /* NULL for views */
+    const char *partition; /* how it is divided, for who follows it (follower/ddl_exact.c); NULL:
+                              not read */
     enum table_kind kind;
     uint64_t row_estimate,
         data_bytes;         /* statistics: hints for order and progress, never for correctness */
