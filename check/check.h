@@ -47,6 +47,7 @@ struct check_config {
     unsigned load_threads;       /* of load and follow */
     uint32_t server_id;          /* of the follower; 0: it takes a free one */
     bool collisions;             /* look for rows that would collide: reads whole tables */
+    bool key_collation_nearest;  /* as the load's --key-collation nearest */
     size_t max_definitions;      /* SHOW CREATE for so many objects at most; 0: for all */
     const struct cancel *cancel; /* may be NULL */
 };

@@ -202,8 +202,9 @@ const struct check_item check_items[] = {
       "Comparisons, order and uniqueness change.", CHECK_LOAD},
      NEEDS_SOURCE | NEEDS_TARGET | NEEDS_TABLES,
      check_collations},
-    {{"collisions", "No rows collide under the collations of tables that exist",
-      "GROUP BY of each unique key on the source, in the target's collation (--collisions)",
+    {{"collisions", "No rows collide under the collations of the target's tables",
+      "GROUP BY of each unique key on the source, in the target's collation (--collisions; with "
+      "--key-collation nearest of tables to be created, too)",
       "The load would stop at them.", CHECK_LOAD},
      NEEDS_SOURCE | NEEDS_TARGET | NEEDS_TABLES,
      check_collisions},

@@ -55,13 +55,15 @@ static enum err_code definition_read(struct check *c, const struct table *t, str
 {
     const struct check_side *s = &c->side[SOURCE];
     const struct check_side *to = &c->side[TARGET];
-    const struct convert_params params = {.source = &s->flavour,
-                                          .target = &to->flavour,
-                                          .max_key_bytes = to->limits.max_key_bytes,
-                                          .max_keys = to->limits.max_keys,
-                                          .max_columns = to->limits.max_columns,
-                                          .database_collation =
-                                              database_collation(s->schema, t->db)};
+    const struct convert_params params = {
+        .source = &s->flavour,
+        .target = &to->flavour,
+        .key_collation =
+            c->config->key_collation_nearest ? KEY_COLLATION_NEAREST : KEY_COLLATION_SAFE,
+        .max_key_bytes = to->limits.max_key_bytes,
+        .max_keys = to->limits.max_keys,
+        .max_columns = to->limits.max_columns,
+        .database_collation = database_collation(s->schema, t->db)};
     struct converted out = {0};
     struct err why = ERR_INIT;
     char *sql = NULL;

@@ -2,9 +2,11 @@
 #include "check/check_inner.h"
 
 #include "common/mysql/ident.h"
+#include "common/schema/collation.h"
 #include "common/schema/hold.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,31 +162,58 @@ enum err_code check_target_triggers(struct check *c, struct check_outcome *o, st
 
 /* ---- rows that are one under the target's collation ---- */
 
+struct compares { /* how a column does on the target; "" is a column without a collation */
+    char charset[16], collation[64];
+};
+
+/* `to` NULL: the table is yet to be created. false: there is no such column. */
+static bool target_compares(const struct check *c, const struct column *column,
+                            const struct table *to, struct compares *out)
+{
+    const struct column *there = to ? table_column(to, column->name) : NULL;
+    struct collation_map map;
+
+    *out = (struct compares){{0}, {0}};
+    if (to && !there)
+        return false;
+    if (there && there->collation) {
+        (void)snprintf(out->charset, sizeof(out->charset), "%s",
+                       there->charset ? there->charset : "utf8mb4");
+        (void)snprintf(out->collation, sizeof(out->collation), "%s", there->collation);
+    } else if (!to && column->collation) {
+        collation_map(column->collation, &c->side[TARGET].flavour,
+                      (struct collation_wish){.key = !c->config->key_collation_nearest}, &map);
+        (void)snprintf(out->charset, sizeof(out->charset), "%s", map.charset);
+        (void)snprintf(out->collation, sizeof(out->collation), "%s", map.name);
+    }
+    return true;
+}
+
 /* Appends the key's parts as they compare on the target; false: no part compares otherwise. */
-static bool target_key(const struct table *from, const struct table *to, const struct key *key,
-                       struct strbuf *out)
+static bool target_key(const struct check *c, const struct table *from, const struct table *to,
+                       const struct key *key, struct strbuf *out)
 {
     bool other = false;
 
     for (unsigned i = 0; i < key->part_count; i++) {
         const struct column *column = &from->columns[key->parts[i].column];
-        const struct column *there = table_column(to, column->name);
+        struct compares there;
 
-        if (key->parts[i].expression || !there)
+        if (key->parts[i].expression || !target_compares(c, column, to, &there))
             return false;
         strbuf_addstr(out, i ? ", " : "");
-        if (!column->collation || !there->collation ||
-            strcmp(column->collation, there->collation) == 0) {
+        if (!column->collation || !there.collation[0] ||
+            strcmp(column->collation, there.collation) == 0) {
             strbuf_add_ident(out, column->name);
             continue;
         }
         other = true;
         strbuf_addstr(out, key->parts[i].prefix_len ? "LEFT(CONVERT(" : "CONVERT(");
         strbuf_add_ident(out, column->name);
-        strbuf_addf(out, " USING %s) ", there->charset ? there->charset : "utf8mb4");
+        strbuf_addf(out, " USING %s) ", there.charset);
         if (key->parts[i].prefix_len)
             strbuf_addf(out, ", %u) ", key->parts[i].prefix_len);
-        strbuf_addf(out, "COLLATE %s", there->collation);
+        strbuf_addf(out, "COLLATE %s", there.collation);
     }
     return other;
 }
@@ -225,7 +254,7 @@ static enum err_code collide(struct check *c, struct check_outcome *o, const str
     return why.code;
 }
 
-/* Every unique key of the table that compares otherwise on the target. */
+/* Every unique key of the table that compares otherwise on the target; `to` NULL: not yet there. */
 static enum err_code collide_keys(struct check *c, struct check_outcome *o,
                                   const struct table *from, const struct table *to, uint64_t *keys)
 {
@@ -234,7 +263,7 @@ static enum err_code collide_keys(struct check *c, struct check_outcome *o,
     for (unsigned k = 0; !rc && k < from->key_count; k++) {
         struct strbuf parts = {0};
 
-        if (from->keys[k].unique && target_key(from, to, &from->keys[k], &parts)) {
+        if (from->keys[k].unique && target_key(c, from, to, &from->keys[k], &parts)) {
             ++*keys;
             rc = collide(c, o, from, &from->keys[k], strbuf_str(&parts));
         }
@@ -246,6 +275,7 @@ static enum err_code collide_keys(struct check *c, struct check_outcome *o,
 enum err_code check_collisions(struct check *c, struct check_outcome *o, struct err *err)
 {
     const struct schema *s = c->side[SOURCE].schema;
+    const bool nearest = c->config->key_collation_nearest;
     uint64_t keys = 0;
 
     if (!c->config->collisions)
@@ -253,12 +283,13 @@ enum err_code check_collisions(struct check *c, struct check_outcome *o, struct 
     for (size_t i = 0; i < s->table_count; i++) {
         const struct table *to = target_table(c, &s->tables[i]);
 
-        if (to && collide_keys(c, o, &s->tables[i], to, &keys))
+        if ((to || (nearest && table_has_rows(&s->tables[i]))) &&
+            collide_keys(c, o, &s->tables[i], to, &keys))
             return err_set(err, ERR_SERVER_LOST, "the source was lost");
     }
     say(o, CHECK_PASSED,
-        "%" PRIu64 " unique keys of tables that exist compare otherwise on the target; tables that "
-        "ferry creates get keys under which nothing collides",
-        keys);
+        "%" PRIu64 " unique keys of tables that %s compare otherwise on the target%s", keys,
+        nearest ? "exist or are to be created" : "exist",
+        nearest ? "" : "; tables that ferry creates get keys under which nothing collides");
     return ERR_OK;
 }

@@ -18,8 +18,10 @@ struct check_opts {
     unsigned threads, load_threads, server_id;
     uint64_t max_definitions;
     int stage; /* index into stage_words */
+    int key_collation;
 };
 
+static const char *const key_collation_words[] = {"safe", "nearest", NULL};
 static const char *const stage_words[] = {"auto", "dump", "load", "follow", "migrate", NULL};
 
 #define FIELD(f) offsetof(struct check_opts, f)
@@ -60,6 +62,10 @@ static const struct opt check_opts_table[] = {
      "also look for rows that would be one under the collations of target tables that exist: reads "
      "their keys whole on the source",
      NULL, 0, 0, false},
+    {"key-collation", 0, OPT_ENUM, FIELD(key_collation), "safe|nearest",
+     "that the load will be told: nearest may let rows of tables yet to be created collide, which "
+     "--collisions looks for (safe)",
+     key_collation_words, 0, 0, false},
     {"max-definitions", 0, OPT_SIZE, FIELD(max_definitions), "N",
      "convert so many definitions for the target at most; 0 all (20000)", NULL, 0, 0, false},
     {"all", 'a', OPT_BOOL, FIELD(all), NULL, "print what has passed, too", NULL, 0, 0, false},
@@ -159,6 +165,7 @@ static enum err_code check_with(const struct check_opts *o, bool quiet, struct c
                                             .load_threads = o->load_threads,
                                             .server_id = o->server_id,
                                             .collisions = o->collisions,
+                                            .key_collation_nearest = o->key_collation == 1,
                                             .max_definitions = (size_t)o->max_definitions,
                                             .cancel = ctx->cancel};
 
