@@ -265,7 +265,7 @@ def every_type(t, source_kind, target_kind):
     for name in names:
         source.run("SET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'", "INSERT INTO `%s`.`%s` SELECT * FROM `%s`.`was_%s`" % (
             db, name, db, name.replace("_bare", "")))
-    options = ["--filter", db + ".*", "--filter", "!*.was_*"]
+    options = ["--filter", db + ".*", "--filter", "!*.was_*", "--check-before-image"]
     apply.run(source, target, at, *options, "--job", 99).must()
     for name in names:
         compare.same_table(source, target, db, name)
