@@ -25,6 +25,8 @@ struct conn {
     struct conn_feed feed;
     struct conn_group *group; /* NULL: none */
     struct conn *group_next;  /* under the group's lock */
+    int group_fd;             /* of a group's member: its socket once more, since the client library
+                                 may close its own at any time */
 };
 
 /* `c` NULL: looks only whether the group takes any. A NULL group takes all. */

@@ -2,7 +2,10 @@
 
 #include "common/mysql/conn_driver.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 void conn_group_init(struct conn_group *g)
 {
@@ -20,24 +23,33 @@ void conn_group_abort(struct conn_group *g)
     pthread_mutex_lock(&g->lock);
     g->aborted = true;
     for (struct conn *c = g->first; c; c = c->group_next)
-        (void)shutdown(compat_socket(c->mysql), SHUT_RDWR);
+        (void)shutdown(c->group_fd, SHUT_RDWR);
     pthread_mutex_unlock(&g->lock);
 }
 
 enum err_code conn_group_add(struct conn_group *g, struct conn *c, struct err *err)
 {
     bool aborted;
+    int fd = -1;
 
     if (!g)
         return ERR_OK;
+    if (c) {
+        fd = fcntl(compat_socket(c->mysql), F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+            return err_set_errno(err, ERR_FAILED, errno, "a connection's socket");
+    }
     pthread_mutex_lock(&g->lock);
     aborted = g->aborted;
     if (!aborted && c) {
+        c->group_fd = fd;
         c->group = g;
         c->group_next = g->first;
         g->first = c;
     }
     pthread_mutex_unlock(&g->lock);
+    if (aborted && fd >= 0)
+        (void)close(fd);
     return aborted ? err_set(err, ERR_INTERRUPTED, "stopped") : ERR_OK;
 }
 
@@ -54,5 +66,6 @@ void conn_group_remove(struct conn *c)
             break;
         }
     pthread_mutex_unlock(&g->lock);
+    (void)close(c->group_fd);
     c->group = NULL;
 }
