@@ -5,7 +5,11 @@
  * hands the user's cancel on to both, and when one of them fails, has the other stop. The two speak
  * to each other by the spool alone: files, records, and room.
  *
- * A dump that is finished is no error here: its load goes on. */
+ * A dump that is finished is no error here: its load goes on.
+ *
+ * A dump that goes on where the source has moved, in the same process or in the next, has rows of
+ * several moments. The load ends with the binlog between them, which it reads from the source: that
+ * is at hand, so nothing of it is captured into the spool. */
 #include "cli/cmd_copy.h"
 
 #include "common/base/log.h"
@@ -92,28 +96,14 @@ static const char *const dump_names[] = {"filter",
                                          "max-epochs",
                                          "reconnect-timeout",
                                          NULL};
-static const char *const load_names[] = {"if-table-exists",
-                                         "on-conflict",
-                                         "identical",
-                                         "max-conflicts",
-                                         "conflict-report",
-                                         "on-bad-value",
-                                         "batch-size",
-                                         "batch-rows",
-                                         "path",
-                                         "meta-schema",
-                                         "lease",
-                                         "rename",
-                                         "spatial",
-                                         "on-object-error",
-                                         "indexes",
-                                         "foreign-keys",
-                                         "programs",
-                                         "programs-file",
-                                         "analyze",
-                                         "session",
-                                         "skip-binlog",
-                                         NULL};
+static const char *const load_names[] = {"if-table-exists",  "on-conflict",     "identical",
+                                         "max-conflicts",    "conflict-report", "on-bad-value",
+                                         "batch-size",       "batch-rows",      "path",
+                                         "meta-schema",      "lease",           "rename",
+                                         "spatial",          "on-object-error", "indexes",
+                                         "foreign-keys",     "programs",        "programs-file",
+                                         "analyze",          "session",         "skip-binlog",
+                                         "accept-conflicts", "cascades",        NULL};
 
 /* The rows of the table that are named; heap. */
 static struct opt *opts_of(const struct opt *table, const char *const *names)
@@ -140,6 +130,7 @@ struct copy {
     struct load_config load;
     const struct server_url *source, *target;
     struct spool *spool;
+    struct replay replay; /* the load's */
     struct progress dump_progress, load_progress;
     struct cancel dump_cancel, load_cancel;
     struct dump_report dump_report;
@@ -271,6 +262,7 @@ static enum err_code copy_configs(struct copy_line *l, struct copy *c, struct er
         c->dump.chunk_bytes = chunk_bytes(o);
     c->dump.begun = copy_begun;
     c->dump.begun_ctx = c;
+    c->dump.replayed = true;
     c->load.threads = o->load_threads;
     c->load.wait_us = UINT64_MAX; /* the dump's end ends it */
     return ERR_OK;
@@ -318,6 +310,19 @@ static bool copy_same_server(const struct copy *c)
     conn_close(source);
     conn_close(target);
     return same;
+}
+
+static void copy_replay(const struct copy_line *l, struct copy *c)
+{
+    c->replay = (struct replay){.source = c->source,
+                                .target = c->target,
+                                .input = spool_store(c->spool),
+                                .cancel = &c->load_cancel};
+    load_opts_replay(l->load, &c->replay);
+    c->replay.threads = l->copy.load_threads;
+    c->load.replay = replay_run;
+    c->load.replay_ctx = &c->replay;
+    c->load.replay_source = true;
 }
 
 /* ---- running it ---- */
@@ -373,8 +378,11 @@ static enum err_code copy_with(struct copy_line *l, struct command_context *ctx,
         goto out;
     load_opts_session(l->load, &target);
     c.load.target_is_source = copy_same_server(&c);
+    copy_replay(l, &c);
     rc = copy_run(&c, &l->general, ctx->cancel, err);
     rc = copy_print(l, &c, rc, err);
+    if (c.replay.ran && !l->general.quiet)
+        replay_print(&c.replay.report);
     if (!rc && c.dump_report.left_out + c.load_report.left_out + c.load_report.skipped +
                        c.load_report.objects_failed >
                    0)
@@ -382,6 +390,7 @@ static enum err_code copy_with(struct copy_line *l, struct command_context *ctx,
 out:
     dump_report_release(&c.dump_report);
     load_report_release(&c.load_report);
+    follow_report_release(&c.replay.report);
     spool_free(c.spool);
     server_url_release(&source);
     server_url_release(&target);

@@ -4,6 +4,7 @@
 #define FERRY_CLI_CMD_COPY_H
 
 #include "cli/opt_common.h"
+#include "cli/replay.h"
 #include "dumper/dump.h"
 #include "loader/load.h"
 
@@ -22,6 +23,8 @@ MUST_CHECK enum err_code dump_opts_config(struct dump_opts *o, const char *outpu
                                           struct dump_config *config, bool *yes, struct err *err);
 MUST_CHECK enum err_code load_opts_config(struct load_opts *o, const char *input, bool yes,
                                           struct load_config *config, struct err *err);
+/* The options that are the replay's. */
+void load_opts_replay(const struct load_opts *o, struct replay *replay);
 /* --session and --skip-binlog. */
 void load_opts_session(const struct load_opts *o, struct server_url *target);
 

@@ -395,6 +395,14 @@ void load_opts_session(const struct load_opts *o, struct server_url *url)
     url->skip_binlog = o->skip_binlog;
 }
 
+void load_opts_replay(const struct load_opts *o, struct replay *replay)
+{
+    replay->meta_schema = o->meta_schema;
+    replay->threads = o->threads;
+    replay->accept_conflicts = o->accept_conflicts;
+    replay->any_cascades = o->cascades == 1;
+}
+
 enum err_code load_print(const struct load_opts *o, const struct load_config *config,
                          const struct load_report *r, bool quiet, enum err_code rc, struct err *err)
 {
@@ -463,15 +471,11 @@ static enum err_code load_with(const struct load_opts *o, const struct server_op
     struct load_config config;
     struct server_url url = {0};
     struct server_url source = {0};
-    struct replay replay = {.source = o->source ? &source : NULL,
-                            .target = &url,
-                            .meta_schema = o->meta_schema,
-                            .threads = o->threads,
-                            .accept_conflicts = o->accept_conflicts,
-                            .any_cascades = o->cascades == 1,
-                            .cancel = ctx->cancel};
+    struct replay replay = {
+        .source = o->source ? &source : NULL, .target = &url, .cancel = ctx->cancel};
     enum err_code rc;
 
+    load_opts_replay(o, &replay);
     rc = config_check(o, &config, err);
     if (!rc)
         rc = load_open(o, target, &url, &source, err);

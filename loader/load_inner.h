@@ -181,6 +181,8 @@ MUST_CHECK enum err_code unfinished_done(const struct load_run *run, const struc
                                          struct err *err);
 /* A worker may have failed because the dump has started a table again since. */
 bool unfinished_voided(struct load_run *run, const struct err *failed);
+/* For a load that has failed: what a missing file means in a spool. Returns the code. */
+enum err_code unfinished_missed(const struct load_run *run, struct err *err);
 /* Takes the loaded rows out and forgets the chunks of a table that the dump has started again;
  * refused where the table held others. */
 MUST_CHECK enum err_code unfinished_restart(struct load_run *run, const struct load_table *t,

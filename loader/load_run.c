@@ -92,6 +92,7 @@ static enum err_code step_state(struct load_run *run, struct err *err)
                                   .renames = route_text(run->route),
                                   .options = options,
                                   .check = run->config->check_conflicts,
+                                  .once = run->config->spool != NULL,
                                   .only_new = run->config->no_resume};
     enum err_code rc = params.check ? ERR_OK : state_other_renames(run->conn, &params, err);
 
@@ -431,7 +432,7 @@ static enum err_code load_rounds(struct load_run *run, struct err *err)
         enum err_code rc = load_round(run, err);
 
         if (rc && !unfinished_voided(run, err))
-            return rc;
+            return unfinished_missed(run, err);
         if (!rc && run->dump->complete)
             return ERR_OK;
         err_clear(err);

@@ -208,6 +208,15 @@ bool unfinished_voided(struct load_run *run, const struct err *failed)
     return voided;
 }
 
+/* A copy's files go when they are loaded: where the target does not know of it, the load was
+ * another one, or the target has lost it. */
+enum err_code unfinished_missed(const struct load_run *run, struct err *err)
+{
+    if (run->config->spool && err->code == ERR_DUMP_FILE_MISSING)
+        err->code = ERR_SPOOL_GONE;
+    return err->code;
+}
+
 enum err_code unfinished_restart(struct load_run *run, const struct load_table *t, uint64_t rows,
                                  struct err *err)
 {

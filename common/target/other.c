@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ER_BAD_DB 1049
 #define ER_NO_SUCH_TABLE 1146
@@ -13,6 +14,7 @@
 struct other_row {
     uint64_t job;
     char *renames;
+    bool done;
 };
 
 static enum err_code other_row(void *ctx, const struct row *row, struct err *err)
@@ -21,7 +23,20 @@ static enum err_code other_row(void *ctx, const struct row *row, struct err *err
 
     free(o->renames);
     o->renames = row->cell[1] ? xstrndup(row->cell[1], row->len[1]) : xstrdup("");
+    o->done = row->cell[2] && row->len[2] == 4 && memcmp(row->cell[2], "done", 4) == 0;
     return state_cell_u64(row, 0, &o->job, err);
+}
+
+static enum err_code other_refuse(const struct other_row *o, const struct state_params *p,
+                                  const char *schema, struct err *err)
+{
+    return err_set(err, ERR_LOAD_STATE,
+                   "this dump's load has %s with %s%s (job %" PRIu64
+                   " in `%s`)%s: say the same, %s",
+                   o->done ? "been done" : "begun", *o->renames ? "--rename " : "no --rename",
+                   o->renames, o->job, schema, o->done ? "" : ", and is not finished",
+                   p->once ? "or begin the copy anew with --restart --yes"
+                           : "or keep this load's progress elsewhere by --meta-schema");
 }
 
 enum err_code state_other_renames(struct conn *c, const struct state_params *p, struct err *err)
@@ -31,9 +46,9 @@ enum err_code state_other_renames(struct conn *c, const struct state_params *p, 
     struct strbuf sql = {0};
     enum err_code rc;
 
-    strbuf_addstr(&sql, "SELECT job,renames FROM ");
+    strbuf_addstr(&sql, "SELECT job,renames,state FROM ");
     strbuf_add_table(&sql, schema, "job");
-    strbuf_addstr(&sql, " WHERE state<>'done' AND dump_uuid=");
+    strbuf_addf(&sql, " WHERE %sdump_uuid=", p->once ? "" : "state<>'done' AND ");
     strbuf_add_quotedz(&sql, p->dump_uuid);
     strbuf_addstr(&sql, " AND renames_sha256<>SHA2(");
     strbuf_add_quotedz(&sql, p->renames);
@@ -47,12 +62,7 @@ enum err_code state_other_renames(struct conn *c, const struct state_params *p, 
         rc = ERR_OK;
     }
     if (!rc && other.renames)
-        rc =
-            err_set(err, ERR_LOAD_STATE,
-                    "this dump's load has begun with %s%s (job %" PRIu64 " in `%s`), and is not "
-                    "finished: say the same, or keep this load's progress elsewhere by "
-                    "--meta-schema",
-                    *other.renames ? "--rename " : "no --rename", other.renames, other.job, schema);
+        rc = other_refuse(&other, p, schema, err);
     free(other.renames);
     return rc;
 }

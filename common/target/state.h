@@ -49,6 +49,7 @@ struct state_params {
     const char *dump_uuid;
     const char *renames; /* canonical text; "" for none */
     const char *options; /* JSON for people */
+    bool once;           /* the dump's files go when they are loaded: there is no second load */
     bool check;          /* --check-conflicts: a job of its own, which writes no row */
     bool only_new;       /* an earlier run is ERR_LOAD_STATE */
 };
@@ -68,7 +69,7 @@ MUST_CHECK enum err_code state_find(struct conn *c, const char *schema, const ch
 MUST_CHECK enum err_code state_look(struct conn *c, const char *schema, struct state *s,
                                     struct err *err);
 /* ERR_LOAD_STATE names an unfinished job of the same dump under other renames: said by mistake, it
- * would bring the rows a second time, under other names. */
+ * would bring the rows a second time, under other names. With `once` also a finished one. */
 MUST_CHECK enum err_code state_other_renames(struct conn *c, const struct state_params *p,
                                              struct err *err);
 /* ERR_LOAD_FENCED when this process does not lead the job. */

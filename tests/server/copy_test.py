@@ -10,6 +10,7 @@ import time
 import compare
 import data
 import ferry
+from capture_test import Writer, busy_source
 from case import soak
 
 LIMIT = 1 << 20
@@ -156,15 +157,51 @@ def in_the_middle(t, source, target, db, spool):
 
 
 def test_source_moved(t):
-    """The snapshot died with the process: a source that has moved cannot be joined to it. Thrown away, it begins anew."""
+    """The snapshot died with the process, and the source has moved: the copy goes on in another one, and ends with the binlog between them."""
     source, db = make_source(t, "mariadb")
     target, spool = t.own_server("mariadb"), t.path("spool")
     in_the_middle(t, source, target, db, spool)
-    source.run("DELETE FROM copied.keyed ORDER BY id DESC LIMIT 1")
-    ferry.run(*copy_args(source, target, db, spool)).must(1, "FERRY-DUMP-SOURCE-MOVED")
-    ferry.run(*copy_args(source, target, db, spool, "--restart", "--if-table-exists", "truncate", "--yes")).must()
-    assert rows_left(spool) == []
+    last = source.value("SELECT MAX(id) FROM copied.keyed")
+    source.run("USE copied", "DELETE FROM keyed ORDER BY id LIMIT 3", "UPDATE keyed SET id = id + %d ORDER BY id DESC LIMIT 5" % last,
+               "DELETE FROM keyless LIMIT 5", "INSERT INTO little SELECT * FROM little LIMIT 2", "INSERT INTO child VALUES (4,2)")
+    ferry.run_fault("dump.chunk.after-record:3", *copy_args(source, target, db, spool))
+    source.run("USE copied", "DELETE FROM keyed ORDER BY id LIMIT 7", "INSERT INTO parent VALUES (3)")
+    said = ferry.run(*copy_args(source, target, db, spool)).must(0, ["epoch 3", "the target is at "])
     compare.same_database(source, target, db)
+    assert rows_left(spool) == []
+    ferry.run(*copy_args(source, target, db, spool)).must(0, "nothing to do")
+    assert "transactions followed: 0" not in said.out, said.out
+
+
+def killed_under_writes(t, source_kind, target_kind, tries):
+    """Each run goes on in a snapshot of its own; then what was written behind the last one is followed."""
+    source, db = busy_source(t, source_kind)
+    target, spool = t.own_server(target_kind), t.path("spool")
+    args = copy_args(source, target, db, spool)
+    writer = Writer(source, t.seed)
+    writer.start()
+    for _ in range(tries):
+        r = ferry.run_killed(t.random.uniform(0.3, 2), *args, "--rate", "300KiB")
+        if r.status != -signal.SIGKILL:
+            break
+    r = ferry.run(*args)
+    writer.stop()
+    r.must()
+    epochs = max(e["epoch"] for e in ferry.manifest(spool) if e["record"] == "epoch")
+    ferry.run("follow", "--source", source.url, "--target", target.url, "--input", spool, "--until", "caught-up").must()
+    compare.same_database(source, target, db)
+    t.say("%d epochs" % epochs)
+    assert epochs > 1
+
+
+@soak
+def test_killed_under_writes_mariadb(t):
+    killed_under_writes(t, "mariadb", "mysql", 8)
+
+
+@soak
+def test_killed_under_writes_mysql(t):
+    killed_under_writes(t, "mysql", "mariadb", 8)
 
 
 def test_table_without_key_into_one_that_was_there(t):
@@ -185,6 +222,20 @@ def test_table_without_key_into_one_that_was_there(t):
     compare.same_database(source, target, db)
 
 
+def test_other_renames(t):
+    """Said again without its --rename, a copy is not made a second time from what is left of it."""
+    source, db = make_source(t, "mariadb", 2000)
+    target, spool = t.own_server("mariadb"), t.path("spool")
+    args, rename = copy_args(source, target, db, spool), ["--rename", "copied.*=elsewhere.*"]
+    ferry.run_fault("load.after-commit:4", *args, *rename)
+    ferry.run(*args).must(1, ["FERRY-LOAD-STATE", "begun with --rename `copied`.*=`elsewhere`.*", "--restart --yes"])
+    ferry.run(*args, *rename).must()
+    ferry.run(*args).must(1, ["FERRY-LOAD-STATE", "been done with --rename"])
+    ferry.run(*args, *rename).must(0, "nothing to do")
+    assert not target.run("SHOW DATABASES LIKE 'copied'")
+    assert target.value("SELECT COUNT(*) FROM elsewhere.keyed") == 2000
+
+
 def test_what_a_spool_is_not_for(t):
     """Its files are no dump for others, and no dump of others is taken away as if it were a spool."""
     source, db = make_source(t, "mariadb", 2000)
@@ -198,7 +249,7 @@ def test_what_a_spool_is_not_for(t):
     ferry.run("position", "--input", spool).must(0, "bin.")
     target.run("DROP DATABASE ferry_meta")
     ferry.load(target, spool).must(5, "ferry copy")
-    ferry.run(*copy_args(source, target, db, spool)).must(5, "FERRY-DUMP-FILE-MISSING")
+    ferry.run(*copy_args(source, target, db, spool)).must(5, ["FERRY-SPOOL-GONE", "--rename"])
     ferry.dump(source, folder, "-f", db + ".*", "--compress", "none").must()
     before = sorted(os.listdir(folder))
     ferry.run(*copy_args(source, target, db, folder)).must(2)
