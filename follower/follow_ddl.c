@@ -301,31 +301,40 @@ static void step_divided(const struct ddl_job *j, const struct ddl_step *s, bool
         t->definition->model.partition = done ? PARTITION_SAME : PARTITION_UNKNOWN;
 }
 
+/* The definition changes, and nothing else does. */
+static void step_pass(struct ddl_job *j, const struct ddl_step *s, const char *why, unsigned *n)
+{
+    *n += s->act == ACT_ALTER ? alter_units(j->run, s) : 1;
+    if (why)
+        log_event(LOG_WARN, "follow.ddl.skip", F_STR("db", s->db), F_STR("table", s->name),
+                  F_STR("statement", s->kind), F_STR("why", why));
+}
+
 static enum err_code job_step(struct ddl_job *j, const struct ddl_step *s, unsigned *n,
                               struct err *err)
 {
     const char *rule = "";
-    const enum ddl_action action = ddl_policy_of(j->run->ddl, s->kind, s->db, s->name, &rule);
+    const enum ddl_action action =
+        j->by_hand ? DDL_APPLY : ddl_policy_of(j->run->ddl, s->kind, s->db, s->name, &rule);
     bool skip = false;
 
     if (step_look(j, s, &skip, err))
         return err->code;
-    if (!skip && !j->by_hand && action == DDL_STOP)
-        return err_set(err, ERR_FOLLOW_DDL, "--ddl %s", rule);
-    if (skip || j->by_hand || action == DDL_SKIP) {
-        *n += s->act == ACT_ALTER ? alter_units(j->run, s) : 1;
-        if (skip)
-            return ERR_OK;
-        log_event(LOG_WARN, "follow.ddl.skip", F_STR("db", s->db), F_STR("table", s->name),
-                  F_STR("statement", s->kind), F_STR("why", j->by_hand ? "--ddl-done" : rule));
-    } else if (step_do(j, s, n, err)) {
-        return err->code;
-    } else {
-        j->run->report->ddl++;
+    if (skip) {
+        step_pass(j, s, NULL, n);
+        return ERR_OK;
     }
+    if (action == DDL_STOP)
+        return err_set(err, ERR_FOLLOW_DDL, "--ddl %s", rule);
+    if (j->by_hand || action == DDL_SKIP)
+        step_pass(j, s, j->by_hand ? "--ddl-done" : rule, n);
+    else if (step_do(j, s, n, err))
+        return err->code;
+    else
+        j->run->report->ddl++;
     if (step_learn(j, s, err))
         return err->code;
-    step_divided(j, s, j->by_hand || action == DDL_APPLY);
+    step_divided(j, s, action == DDL_APPLY);
     return ERR_OK;
 }
 
@@ -476,6 +485,52 @@ static enum err_code ddl_barrier(struct follow_run *run, const struct binlog_ite
     return applier_begin(run->applier, &txn, &run->txn_applied, err);
 }
 
+/* The word for a program or view that the statement makes, changes or drops, and behind it; NULL:
+ * none. */
+static const char *object_word(const struct ddl_text *d, size_t *at)
+{
+    static const char *const words[] = {"VIEW",    "TRIGGER",  "PROCEDURE", "FUNCTION", "EVENT",
+                                        "PACKAGE", "SEQUENCE", "TABLE",     "AS",       NULL};
+
+    if (!ddl_is(d, 0, "CREATE") && !ddl_is(d, 0, "ALTER") && !ddl_is(d, 0, "DROP"))
+        return NULL;
+    for (*at = 1; *at < d->count; (*at)++)
+        for (size_t i = 0; words[i]; i++)
+            if (ddl_is(d, *at, words[i])) {
+                (*at)++;
+                return i < 7 ? words[i] : NULL;
+            }
+    return NULL;
+}
+
+/* Views and programs are not followed: of databases that are, that is said. */
+static void ddl_say(const struct follow_run *run, const struct binlog_item *item, const char *db)
+{
+    const struct binlog_statement *s = item->statement;
+    struct arena *arena = arena_new();
+    char *text = xstrndup(s->text, s->len);
+    struct err ignored = ERR_INIT;
+    const char *word = NULL;
+    struct ddl_text d;
+    size_t at = 0;
+
+    if (!ddl_text_init(&d, text, &run->source, arena, &ignored))
+        word = object_word(&d, &at);
+    if (word && ddl_is(&d, at, "IF"))
+        at += ddl_is(&d, at + 1, "NOT") ? 3 : 2;
+    if (word && ddl_is(&d, at + 1, "."))
+        db = ddl_value(&d, at);
+    if (word && touch_known(run, db, NULL))
+        log_event(LOG_WARN, "follow.ddl.left", F_STR("file", item->file),
+                  F_U64("offset", item->start), F_STR("what", word),
+                  F_STR("name", ddl_value(&d, ddl_is(&d, at + 1, ".") ? at + 2 : at)),
+                  F_STR("message", "views, triggers, routines, events and sequences are not "
+                                   "followed: make the change on the target by hand where it is "
+                                   "wanted there"));
+    free(text);
+    arena_free(arena);
+}
+
 enum err_code ddl_statement(struct follow_run *run, const struct binlog_item *item, struct err *err)
 {
     const struct binlog_statement *s = item->statement;
@@ -488,6 +543,8 @@ enum err_code ddl_statement(struct follow_run *run, const struct binlog_item *it
         return ERR_OK;
     db = xstrndup(s->db, s->db_len);
     rc = ddl_is_followed(run, s, db, &followed, err);
+    if (!rc && !followed && s->kind == STATEMENT_DDL)
+        ddl_say(run, item, db);
     if (!rc && followed && run->txn_rows)
         rc = ddl_stop(item, "it stands behind rows of its transaction", err);
     else if (!rc && followed && strange)

@@ -253,8 +253,8 @@ static const char *column_misfit(const struct table *target, const struct column
     if (!to)
         return "the target lacks the column";
     c.nullable = false;
-    if (strcasecmp(to->type_text, c.type_text) == 0 && c.charset && to->charset &&
-        strcasecmp(to->charset, c.charset) == 0)
+    if (to->generated == GENERATED_NO && strcasecmp(to->type_text, c.type_text) == 0 &&
+        strcasecmp(to->charset ? to->charset : "", c.charset ? c.charset : "") == 0)
         return NULL;
     return column_can_hold(target, to, &c, why) ? "the target's column does not hold its values"
                                                 : NULL;
