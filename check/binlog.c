@@ -168,6 +168,17 @@ enum err_code check_log_replica(struct check *c, struct check_outcome *o, struct
     if (!rc)
         rc = result_next(r, &row, &more, err);
     result_free(r);
+    if (rc == ERR_PRIVILEGE) {
+        say(o, CHECK_WARNING,
+            "whether the source is a replica cannot be seen, which has to be known where a dump "
+            "is continued while the source goes on");
+        mend_grant(o, s,
+                   flavour_at_least(&s->flavour, VENDOR_MARIADB, 100509) ? "REPLICA MONITOR"
+                                                                         : "REPLICATION CLIENT",
+                   "*.*");
+        err_clear(err);
+        return ERR_OK;
+    }
     if (rc)
         return rc;
     if (!more) {

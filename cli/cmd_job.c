@@ -245,7 +245,7 @@ static enum err_code verb_resume(const struct job_opts *o, const struct general_
         return rc || !o->json ? rc : verb_status(o, home, err);
     }
     if (!rc)
-        rc = home_lock(home, 0, ctx->cancel, err);
+        rc = home_begin(home, ctx->cancel, err);
     if (!rc)
         rc = job_start(home, &start, &ctx->exit_status, err);
     *answered = start.answered;

@@ -185,7 +185,7 @@ enum err_code job_make(struct job_home *home, const char *root, const char *file
     if (!rc)
         rc = home_create(home, err);
     if (!rc)
-        rc = home_lock(home, 0, NULL, err);
+        rc = home_begin(home, NULL, err);
     dump = home_path(home, "dump");
     if (!rc && home_exists(home))
         rc = job_found(home, &spec, over, err);

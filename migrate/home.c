@@ -234,6 +234,23 @@ enum err_code home_lock(struct job_home *h, uint64_t wait_us, const struct cance
     return rc;
 }
 
+enum err_code home_begin(struct job_home *h, const struct cancel *cancel, struct err *err)
+{
+    json_t *owner = NULL;
+    struct lease_owner who;
+    char *path = home_path(h, LOCK_FILE);
+    bool gone;
+
+    /* the pause of a runner that lives is for it */
+    json_decref(owner_read(path, &who));
+    gone = lease_owner_gone(&who);
+    free(path);
+    if (gone || !home_locked(h, &owner))
+        home_answered(h, REQUEST_PAUSE);
+    json_decref(owner);
+    return home_lock(h, 0, cancel, err);
+}
+
 bool home_locked(const struct job_home *h, json_t **owner)
 {
     char *path = home_path(h, LOCK_FILE);

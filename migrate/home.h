@@ -42,6 +42,10 @@ bool home_exists(const struct job_home *h);
 /* ERR_STORE_NOT_FOUND names the job and where it was looked for. */
 MUST_CHECK enum err_code home_must_exist(const struct job_home *h, struct err *err);
 
+/* Takes the lock, for a run to begin: what was asked of an earlier run, a pause, is taken back
+ * before, so that one that is asked for from now on counts. */
+MUST_CHECK enum err_code home_begin(struct job_home *h, const struct cancel *cancel,
+                                    struct err *err);
 /* Takes the lock. Where the runner is gone and only its children still stop, or `wait_us` says so,
  * it is waited for. ERR_JOB_LOCKED names the owner. */
 MUST_CHECK enum err_code home_lock(struct job_home *h, uint64_t wait_us,

@@ -44,7 +44,7 @@ static bool unseen(const struct runner *r)
 
 static bool load_ready(const struct runner *r)
 {
-    const bool dumping = r->stage[STAGE_DUMP].child.pid && r->stage[STAGE_DUMP].files;
+    const bool dumping = r->stage[STAGE_DUMP].child.pid && r->stage[STAGE_DUMP].reads;
 
     return over(r, STAGE_DUMP) || dumping;
 }
@@ -176,8 +176,9 @@ static void follow_take(struct runner *r)
 
         if (!mine || !json_is_object(follow))
             continue; /* the last one is the latest */
-        json_decref(r->record->follow);
-        r->record->follow = json_incref(follow);
+        if (!r->record->follow)
+            r->record->follow = json_object();
+        (void)json_object_update(r->record->follow, follow);
         r->record->target_job = (uint64_t)json_integer_value(json_object_get(load, "job"));
         r->dirty = true;
     }
@@ -510,7 +511,6 @@ enum err_code job_run(const struct job_run *run, struct job_record *record, bool
     *left_out = false;
     parts_of_mode(&r);
     runner_sign(&r);
-    home_answered(run->home, REQUEST_PAUSE);
     record->status = JOB_RUNNING;
     r.said_us = clock_mono_us();
     rc = record_keep(&r, true, err);

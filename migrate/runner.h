@@ -18,7 +18,7 @@ struct running { /* one stage's process, in this run */
     uint64_t asked_us;  /* monotonic */
     struct strbuf said; /* its last line that was neither progress nor closing */
     bool done_now;      /* in this run */
-    bool files;         /* dump: has finished a file */
+    bool reads;         /* dump: has begun to read rows */
 };
 
 struct runner {

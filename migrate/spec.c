@@ -226,16 +226,16 @@ static enum err_code option_line(struct job_spec *s, const struct ini_line *l,
                            l->key, l->section);
     while (count < 4 && commands->tables[command][count].opts)
         count++;
+    if (strstr(l->key, "password"))
+        return err_set(err, ERR_USAGE,
+                       "'%s': no secrets in a job file: use FERRY_SOURCE_PASSWORD and "
+                       "FERRY_TARGET_PASSWORD",
+                       l->key);
     rc = opt_check_pair(commands->tables[command], count, l->key, l->value, &found, err);
     if (rc && found)
         return err_wrap(err, "%s", l->key);
     if (rc)
         return err_wrap(err, "[%s]", l->section);
-    if (found->secret)
-        return err_set(err, ERR_USAGE,
-                       "'%s': no secrets in a job file: use FERRY_SOURCE_PASSWORD and "
-                       "FERRY_TARGET_PASSWORD",
-                       l->key);
     pairs_add(&s->options[command], l);
     return ERR_OK;
 }

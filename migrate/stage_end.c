@@ -56,9 +56,15 @@ static void progress_take(struct runner *r, enum stage_name s, const json_t *lin
     st->bytes = (uint64_t)json_integer_value(json_object_get(line, "bytes"));
     st->total_bytes = (uint64_t)json_integer_value(json_object_get(line, "total_bytes"));
     st->rate = json_number_value(json_object_get(line, "bytes_per_second"));
+    if (json_object_get(line, "lag_seconds")) {
+        if (!r->record->follow)
+            r->record->follow = json_object();
+        (void)json_object_set(r->record->follow, "lag_seconds",
+                              json_object_get(line, "lag_seconds"));
+    }
     st->left_s = json_is_integer(left) ? json_integer_value(left) : -1;
-    if (json_integer_value(json_object_get(line, "pieces")) > 0)
-        r->stage[s].files = true;
+    if (st->rows > 0)
+        r->stage[s].reads = true;
     r->dirty = true;
 }
 
@@ -82,7 +88,7 @@ void stage_line(struct runner *r, enum stage_name s, const char *line)
     if (closing) {
         json_decref(r->record->stages[s].closing);
         r->record->stages[s].closing = json_incref(closing);
-    } else if (json_object_get(json, "bytes_per_second")) {
+    } else if (json_object_get(json, "stage") && json_object_get(json, "seconds")) {
         progress_take(r, s, json);
     } else if (*line) {
         strbuf_reset(&r->stage[s].said);
