@@ -43,6 +43,20 @@ static enum err_code look_at(void *ctx, const char *path, const struct store_inf
     return ERR_OK;
 }
 
+/* Its files would lie among those of the other dump, for which they are foreign. */
+static enum err_code look_above(const struct dump_run *run, struct err *err)
+{
+    char *above = store_above(run->output, MANIFEST_FOLDER "000001.jsonl");
+
+    if (!above)
+        return ERR_OK;
+    (void)err_set(err, ERR_DUMP_OUTPUT_USED,
+                  "%s lies in %s, which holds a dump: write to a folder outside of it",
+                  run->output->text, above);
+    free(above);
+    return err->code;
+}
+
 enum err_code dumper_look(const struct dump_run *run, struct err *err)
 {
     struct look look = {0};
@@ -57,6 +71,8 @@ enum err_code dumper_look(const struct dump_run *run, struct err *err)
         rc = err_set(err, ERR_DUMP_OUTPUT_USED,
                      "%s holds '%s', which is not of a dump: --restart would leave it there",
                      run->output->text, look.foreign);
+    if (!rc && !look.manifest)
+        rc = look_above(run, err);
     free(look.foreign);
     free(look.ours);
     return rc;

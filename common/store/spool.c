@@ -459,6 +459,11 @@ static void spool_store_free(struct store *s)
     free(sp);
 }
 
+static char *spool_above(struct store *s, const char *path)
+{
+    return store_above(((struct spool *)s)->under, path);
+}
+
 static const struct store_ops spool_ops = {
     .scheme = "spool",
     .features = STORE_LOCAL,
@@ -473,6 +478,7 @@ static const struct store_ops spool_ops = {
     .free = spool_store_free,
     .open_grouped = spool_open_grouped,
     .sync = spool_sync,
+    .above = spool_above,
 };
 
 static enum err_code spool_count(void *ctx, const char *path, const struct store_info *info,

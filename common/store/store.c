@@ -241,6 +241,11 @@ enum err_code store_discard_unfinished(struct store *s, const char *prefix, stru
     return rc ? store_wrap(s, prefix, err) : ERR_OK;
 }
 
+char *store_above(struct store *s, const char *path)
+{
+    return s->ops->above ? s->ops->above(s, path) : NULL;
+}
+
 enum err_code store_now(struct store *s, int64_t *utc_us, struct err *err)
 {
     enum err_code rc = s->ops->now(s, utc_us, err);

@@ -67,6 +67,8 @@ struct store_ops {
     /* Optional, both or none: see store_open_grouped. */
     enum err_code (*open_grouped)(struct store *, const char *path, struct sink **, struct err *);
     enum err_code (*sync)(struct store *, struct err *);
+    /* Optional: see store_above. */
+    char *(*above)(struct store *, const char *path);
 };
 struct store { /* first member of each driver */
     const struct store_ops *ops;
@@ -108,6 +110,9 @@ MUST_CHECK enum err_code store_list(struct store *s, const char *prefix, const c
 MUST_CHECK enum err_code store_remove(struct store *s, const char *path, struct err *err);
 MUST_CHECK enum err_code store_discard_unfinished(struct store *s, const char *prefix,
                                                   struct err *err);
+/* The nearest of the folders that the store's folder is in which holds `path`; heap. NULL: none, or
+ * it cannot be seen; object stores have none. */
+char *store_above(struct store *s, const char *path);
 MUST_CHECK enum err_code store_now(struct store *s, int64_t *utc_us, struct err *err);
 
 /* Small objects at once (open_write + write + finish; replaces). */

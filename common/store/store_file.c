@@ -144,6 +144,41 @@ static void file_free(struct store *s)
     free(fs);
 }
 
+/* Up by "..", which leads to where the folder is, not to where a link to it lies. */
+static char *file_above(struct store *s, const char *path)
+{
+    const struct file_store *fs = (struct file_store *)s;
+    char *up = xstrdup("..");
+    char *found = NULL;
+    struct stat below, here;
+    bool more = fstat(fs->root, &below) == 0;
+
+    while (more && !found) {
+        char *at = xasprintf("%s/%s", up, path);
+        char *higher = xasprintf("%s/..", up);
+        struct stat st;
+
+        more = fstatat(fs->root, up, &here, 0) == 0 &&
+               (here.st_ino != below.st_ino || here.st_dev != below.st_dev);
+        if (more && fstatat(fs->root, at, &st, 0) == 0)
+            found = xasprintf("%s/%s", fs->base.text, up);
+        below = here;
+        free(at);
+        free(up);
+        up = higher;
+    }
+    free(up);
+    if (found) {
+        char *name = realpath(found, NULL);
+
+        if (name) {
+            free(found);
+            found = name;
+        }
+    }
+    return found;
+}
+
 static const struct store_ops file_ops = {
     .scheme = "file",
     .features = STORE_LOCAL,
@@ -158,6 +193,7 @@ static const struct store_ops file_ops = {
     .free = file_free,
     .open_grouped = file_open_grouped,
     .sync = file_group_sync,
+    .above = file_above,
 };
 
 enum err_code store_file_new(const char *folder, bool create, struct store **s, struct err *err)

@@ -343,6 +343,10 @@ def test_output_used_and_options(t):
     one_line(ferry.dump(source, t.path("f"), "-f", "small.*", "--no-resume")).must(2)
     ferry.dump(source, t.path("f"), "-f", "small.*").must()
     one_line(ferry.dump(source, t.path("f"), "-f", "small.*")).must(2, "FERRY-DUMP-FINISHED")
+    os.symlink(t.path("f"), t.path("link"))
+    for below in ("f/sub", "f/deep/er/still", "link/sub"):
+        one_line(ferry.dump(source, t.path(below), "-f", "small.*")).must(2, ["FERRY-DUMP-OUTPUT-USED", "lies in %s," % t.path("f")])
+    ferry.run("verify", "--input", t.path("f")).must(0, "0 faults")
 
 
 @quick
