@@ -61,19 +61,39 @@ static enum err_code ask(struct conn *c, const char *sql, char **value, struct e
     return ERR_OK;
 }
 
+static const char *stop_replica(const struct flavour *f)
+{
+    if (f->managed != MANAGED_NONE)
+        return "CALL mysql.rds_stop_replication";
+    if (f->vendor == VENDOR_MARIADB)
+        return "STOP ALL SLAVES";
+    return f->version >= 80022 ? "STOP REPLICA" : "STOP SLAVE";
+}
+
+/* A row of the replica's state: whether its changes are being applied. */
+static bool replica_writes(const struct result *r, const struct row *row)
+{
+    for (unsigned i = 0; i < row->count; i++) {
+        const char *name = result_column_name(r, i);
+
+        if (name && row->cell[i] &&
+            (strcmp(name, "Replica_SQL_Running") == 0 || strcmp(name, "Slave_SQL_Running") == 0))
+            return strncmp(row->cell[i], "No", 2) != 0;
+    }
+    return false;
+}
+
 /* Whether the source is a replica whose replication runs. */
 static enum err_code look_replica(struct conn *c, struct cut_look *l, struct err *err)
 {
     const struct flavour *f = conn_flavour(c);
-    const bool renamed = flavour_at_least(f, VENDOR_MYSQL, 80022);
+    const char *sql = f->vendor == VENDOR_MARIADB ? "SHOW ALL SLAVES STATUS"
+                      : f->version >= 80022       ? "SHOW REPLICA STATUS"
+                                                  : "SHOW SLAVE STATUS";
     struct result *r = NULL;
     struct row row;
     bool more = true;
-    enum err_code rc = conn_queryz(c,
-                                   f->vendor == VENDOR_MARIADB ? "SHOW ALL SLAVES STATUS"
-                                   : renamed                   ? "SHOW REPLICA STATUS"
-                                                               : "SHOW SLAVE STATUS",
-                                   &r, err);
+    enum err_code rc = conn_queryz(c, sql, &r, err);
 
     if (rc && conn_usable(c)) {
         err_clear(err);
@@ -81,21 +101,11 @@ static enum err_code look_replica(struct conn *c, struct cut_look *l, struct err
     }
     while (!rc && more && !l->unfit) {
         rc = result_next(r, &row, &more, err);
-        for (unsigned i = 0; !rc && more && i < row.count; i++) {
-            const char *name = result_column_name(r, i);
-
-            if (name && row.cell[i] &&
-                (strcmp(name, "Replica_SQL_Running") == 0 ||
-                 strcmp(name, "Slave_SQL_Running") == 0) &&
-                strncmp(row.cell[i], "No", 2) != 0)
-                l->unfit = xasprintf(
-                    "the source is a replica, and its replication writes though it is read-only: "
-                    "make its own source read-only, let the replica reach it, then say %s on it",
-                    f->managed != MANAGED_NONE    ? "CALL mysql.rds_stop_replication"
-                    : f->vendor == VENDOR_MARIADB ? "STOP ALL SLAVES"
-                    : renamed                     ? "STOP REPLICA"
-                                                  : "STOP SLAVE");
-        }
+        if (!rc && more && replica_writes(r, &row))
+            l->unfit = xasprintf("the source is a replica, and its replication writes though it is "
+                                 "read-only: make its own source read-only, let the replica reach "
+                                 "it, then say %s on it",
+                                 stop_replica(f));
     }
     result_free(r);
     return rc;

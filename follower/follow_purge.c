@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define DAY 86400
+#define DAY INT64_C(86400)
 #define AGAIN_US                                                                                   \
     ((uint64_t)600000000) /* between two warnings, unless half of the time has gone                \
                            */

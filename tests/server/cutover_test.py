@@ -198,6 +198,7 @@ def test_not_completed(t):
     assert source.value("SELECT @@GLOBAL.super_read_only") == 1
     process.interrupt().end(130, "the source takes writes as before")
     assert is_read_only(source) and source.value("SELECT @@GLOBAL.super_read_only") == 0
+    follow(source, target, "--cutover", "--set-read-only", "--cutover-timeout", "1s").must(3, ["(--cutover-timeout)", "the source takes writes as before"])
     xa.close()
     source.run("SET GLOBAL read_only=OFF")
 
