@@ -182,6 +182,7 @@ def test_locks_are_waited_for(t):
     process.end(0, "the cut-over is proven")
 
 
+@soak
 def test_not_completed(t):
     """Interrupted while it waits, or with counts that differ: the source takes writes as before."""
     source, target = ready(t, "mysql", "mariadb")
