@@ -194,7 +194,7 @@ def test_walk(t):
 
 def test_one_at_a_time(t):
     """Two runners, two jobs on the same tables, deleted while it runs, moved, started in the background."""
-    source, target = shop(t)
+    source, target = shop(t, 1500)
     job = Job(t, "one", ini("one", source.url, target.url, "[dump]", "rate = 100KiB", "threads = 1", "chunk-size = 20KiB"))
     runner = job.start()
     job.wait_stage("dump", "running", "done")
