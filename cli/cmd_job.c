@@ -252,6 +252,23 @@ static enum err_code verb_resume(const struct job_opts *o, const struct general_
     return rc;
 }
 
+/* Those that are about one job, and do not run it. */
+static enum err_code verb_of_job(const struct job_opts *o, struct job_home *home, const char *verb,
+                                 const struct cancel *cancel, struct err *err)
+{
+    if (home_must_exist(home, err))
+        return err->code;
+    if (strcmp(verb, "status") == 0)
+        return verb_status(o, home, err);
+    if (strcmp(verb, "pause") == 0)
+        return verb_pause(o, home, cancel, err);
+    if (strcmp(verb, "cutover") == 0)
+        return verb_cutover(o, home, err);
+    if (strcmp(verb, "log") == 0)
+        return job_log(o, home, err);
+    return job_delete(o, home, cancel, err);
+}
+
 static enum err_code verb_run(const struct job_opts *o, const struct general_opts *general,
                               const char *const *words, struct command_context *ctx, bool *answered,
                               struct err *err)
@@ -269,22 +286,11 @@ static enum err_code verb_run(const struct job_opts *o, const struct general_opt
         rc = err_set(err, ERR_USAGE, "which job? ferry job %s NAME", verb);
     } else if (!rc) {
         rc = home_init(&home, root, words[1], err);
-        if (rc)
-            goto out;
-        if (strcmp(verb, "status") == 0)
-            rc = verb_status(o, &home, err);
-        else if (strcmp(verb, "pause") == 0)
-            rc = verb_pause(o, &home, ctx->cancel, err);
-        else if (strcmp(verb, "resume") == 0)
+        if (!rc && strcmp(verb, "resume") == 0)
             rc = verb_resume(o, general, &home, ctx, answered, err);
-        else if (strcmp(verb, "cutover") == 0)
-            rc = verb_cutover(o, &home, err);
-        else if (strcmp(verb, "log") == 0)
-            rc = home_must_exist(&home, err) ? err->code : job_log(o, &home, err);
-        else
-            rc = home_must_exist(&home, err) ? err->code : job_delete(o, &home, ctx->cancel, err);
+        else if (!rc)
+            rc = verb_of_job(o, &home, verb, ctx->cancel, err);
     }
-out:
     home_release(&home);
     free(root);
     return rc;

@@ -19,7 +19,7 @@
 #define FILE_MAX ((size_t)1 << 20)
 
 extern const struct opt follow_opts_table[]; /* cmd_follow.c */
-extern char **environ; // NOLINT(readability-redundant-declaration): POSIX leaves it to us
+extern char **environ;                       // NOLINT: POSIX leaves its declaration to us
 
 const struct job_commands job_commands_table = {
     {{{"", dump_opts_table, NULL}, {"", csv_opts_table, NULL}},

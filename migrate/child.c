@@ -13,7 +13,7 @@
 
 #define LINE_MAX_BYTES (64 << 20) /* longer ones are cut; a closing line names every table */
 
-extern char **environ; // NOLINT(readability-redundant-declaration): POSIX leaves it to us
+extern char **environ; // NOLINT: POSIX leaves its declaration to us
 
 static bool env_goes_along(const char *pair)
 {
