@@ -239,6 +239,63 @@ static enum err_code partition_exact(const struct ddl_job *j, const struct ddl_s
     return rc;
 }
 
+/* UNIX_TIMESTAMP of anything but a column: its session's time zone made a number of it. */
+static bool partition_says_moment(const struct ddl_text *d)
+{
+    for (size_t i = 0; i + 3 < d->count; i++)
+        if (ddl_words(d, i, "UNIX_TIMESTAMP (") &&
+            !(token_is_name(ddl_token(d, i + 2)) && ddl_is(d, i + 3, ")")))
+            return true;
+    return false;
+}
+
+/* Which rows are in a partition by hash or key, each kind of server says in its own way, also where
+ * the definitions are the same. */
+static enum err_code partition_is_same(const struct ddl_job *j, const struct ddl_step *s,
+                                       struct err *err)
+{
+    struct strbuf sql = {0};
+    const char *to_db;
+    const char *to_name;
+    char *hashed = NULL;
+    enum err_code rc;
+
+    route_table(j->run->route, s->db, s->name, &to_db, &to_name);
+    strbuf_addstr(&sql, "SELECT partition_method FROM information_schema.partitions WHERE "
+                        "table_schema=");
+    strbuf_add_quotedz(&sql, to_db);
+    strbuf_addstr(&sql, " AND table_name=");
+    strbuf_add_quotedz(&sql, to_name);
+    strbuf_addstr(&sql, " AND partition_method NOT LIKE 'RANGE%' AND partition_method NOT LIKE "
+                        "'LIST%' LIMIT 1");
+    rc = conn_value(j->run->conn, strbuf_str(&sql), &hashed, err);
+    strbuf_release(&sql);
+    if (!rc && hashed)
+        rc = err_set(err, ERR_FOLLOW_DDL,
+                     "the target may have other rows in a partition by %.40s: delete there by "
+                     "their keys what the source emptied",
+                     hashed);
+    free(hashed);
+    return rc;
+}
+
+enum err_code partition_text_exact(const struct ddl_job *j, const struct ddl_step *s,
+                                   const char *text, struct err *err)
+{
+    struct arena *arena = arena_new();
+    struct ddl_text d;
+    enum err_code rc = ddl_text_init(&d, text, &j->run->source, arena, err);
+
+    if (!rc && partition_says_moment(&d))
+        rc = err_set(err, ERR_FOLLOW_DDL,
+                     "UNIX_TIMESTAMP('...') is another number in another time zone: say the number "
+                     "that SHOW CREATE TABLE has on the source");
+    if (!rc && ddl_words(&d, 0, "TRUNCATE PARTITION") && !ddl_is(&d, 2, "ALL"))
+        rc = partition_is_same(j, s, err);
+    arena_free(arena);
+    return rc;
+}
+
 enum err_code alter_exact(const struct ddl_job *j, const struct ddl_step *s,
                           const struct table *model, struct err *err)
 {
@@ -255,7 +312,9 @@ enum err_code alter_exact(const struct ddl_job *j, const struct ddl_step *s,
             rc = change_exact(j, s, c, model, err);
         else if (c->kind == CLAUSE_CONVERT)
             rc = convert_exact(j, s, model, err);
-        else if (c->kind == CLAUSE_PARTITION && !partition_makes(c))
+        else if (c->kind == CLAUSE_PARTITION)
+            rc = partition_text_exact(j, s, c->text, err);
+        if (!rc && c->kind == CLAUSE_PARTITION && !partition_makes(c))
             rc = partition_exact(j, s, c, err);
     }
     return rc;

@@ -283,6 +283,8 @@ static enum err_code step_do(struct ddl_job *j, const struct ddl_step *s, unsign
         rc = alter_model(j, s, arena, &model, err);
     if (!rc && s->act == ACT_ALTER && fresh)
         rc = alter_exact(j, s, &model, err);
+    if (!rc && s->act == ACT_CREATE && fresh)
+        rc = partition_text_exact(j, s, s->text, err);
     if (!rc)
         rc = step_units(j, s, &model, n, err);
     arena_free(arena);

@@ -49,6 +49,10 @@ MUST_CHECK enum err_code alter_sql(struct ddl_job *j, const struct ddl_step *s,
  * `model` as learned. */
 MUST_CHECK enum err_code alter_exact(const struct ddl_job *j, const struct ddl_step *s,
                                      const struct table *model, struct err *err);
+/* ERR_FOLLOW_DDL: the target may come to other partitions by this text, or has other rows in them.
+ */
+MUST_CHECK enum err_code partition_text_exact(const struct ddl_job *j, const struct ddl_step *s,
+                                              const char *text, struct err *err);
 
 /* ---- ddl_learn.c ---- */
 /* The table as an ALTER leaves it, in `arena`. ERR_FOLLOW_DDL: it is not of the table that is

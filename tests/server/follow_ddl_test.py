@@ -250,6 +250,32 @@ def test_partitions_and_databases_mariadb_to_mysql(t):
     check_partitions(t, "mariadb", "mysql")
 
 
+def test_partitions_that_are_others_on_the_target(t):
+    """By hash and key each kind of server has other rows in a partition; a bound's moment depends on the session's time zone."""
+    rows = " VALUES " + ",".join("(%d)" % i for i in range(40))
+    bound = "PARTITION p1 VALUES LESS THAN (UNIX_TIMESTAMP('2026-03-01 00:00:00'))"
+    source, target = started(t, "mariadb", "tidb", "CREATE TABLE k (id int PRIMARY KEY) PARTITION BY KEY (id) PARTITIONS 4", "INSERT INTO k" + rows,
+                             "CREATE TABLE h (id int PRIMARY KEY) PARTITION BY LINEAR HASH (id) PARTITIONS 5", "INSERT INTO h" + rows,
+                             "CREATE TABLE u (ts timestamp NOT NULL PRIMARY KEY) PARTITION BY RANGE (UNIX_TIMESTAMP(ts)) (PARTITION p0 VALUES LESS THAN (1000))")
+    for table in ("k", "h"):
+        source.run("USE dd", "ALTER TABLE %s TRUNCATE PARTITION p1" % table)
+        place = stopped_at(caught_up(source, target).must(1, ["FERRY-FOLLOW-DDL", "other rows in a partition"]))
+        left = ",".join(str(row[0]) for row in source.run("SELECT id FROM dd.%s" % table))
+        assert target.value("SELECT COUNT(*) FROM dd.%s" % table) == 40
+        target.run("DELETE FROM dd.%s WHERE id NOT IN (%s)" % (table, left))
+        caught_up(source, target, "--ddl-done", place).must()
+    source.run("USE dd", "ALTER TABLE k TRUNCATE PARTITION ALL", "SET time_zone='+09:00'", "ALTER TABLE u ADD PARTITION (%s)" % bound)
+    place = stopped_at(caught_up(source, target).must(1, ["FERRY-FOLLOW-DDL", "time zone"]))
+    target.run("SET time_zone='+09:00'", "ALTER TABLE dd.u ADD PARTITION (%s)" % bound)
+    caught_up(source, target, "--ddl-done", place).must()
+    source.run("USE dd", "CREATE TABLE n (ts timestamp NOT NULL PRIMARY KEY) PARTITION BY RANGE (UNIX_TIMESTAMP(ts)) (%s)" % bound.replace("p1", "p0"))
+    caught_up(source, target).must(1, ["FERRY-FOLLOW-DDL", "time zone"])
+    source.run("DROP TABLE dd.n")
+    caught_up(source, target, "--ddl", "skip=dd.n").must()
+    compare.same_database(source, target, "dd")
+    assert target.value("SELECT COUNT(*) FROM dd.k") == 0
+
+
 KILLED = ["ALTER TABLE a MODIFY v varchar(80), ADD COLUMN w varchar(20) NOT NULL DEFAULT 'x' AFTER id", "UPDATE a SET w='y' WHERE id=1", "RENAME TABLE a TO t1, k TO a, t1 TO k",
           "ALTER TABLE a ADD INDEX (c), COMMENT='one'", "UPDATE a SET c=c+1", "ALTER TABLE p TRUNCATE PARTITION p0", "INSERT INTO p VALUES (5,5)", "ALTER TABLE p DROP PARTITION p1",
           "CREATE TABLE q AS SELECT id, v FROM k", "DROP TABLE q, a", "ALTER TABLE k AUTO_INCREMENT=900, CHANGE n m bigint"]
