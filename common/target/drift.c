@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define ER_NO_SUCH_TABLE 1146
+
 /* clang-format off */
 static const struct state_made drift_tables[] = {
     {"drift",
@@ -121,6 +123,27 @@ enum err_code drift_forget(struct conn *c, const struct state *s, uint64_t *left
         *left = value ? strtoull(value, NULL, 10) : 0;
     free(value);
     strbuf_release(&sql);
+    return rc;
+}
+
+enum err_code drift_logged(struct conn *c, const struct state *s, uint64_t *count, struct err *err)
+{
+    struct strbuf sql = {0};
+    char *value = NULL;
+    enum err_code rc;
+
+    strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
+    state_add_name(&sql, s, "drift");
+    strbuf_addf(&sql, " WHERE job=%" PRIu64 " AND done='%s'", s->job,
+                drift_done_words[DRIFT_LOGGED]);
+    rc = conn_value(c, strbuf_str(&sql), &value, err);
+    strbuf_release(&sql);
+    if (rc && err->server_errno == ER_NO_SUCH_TABLE) {
+        err_clear(err);
+        rc = ERR_OK;
+    }
+    *count = value ? strtoull(value, NULL, 10) : 0;
+    free(value);
     return rc;
 }
 

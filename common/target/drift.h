@@ -53,6 +53,10 @@ void drift_sql(const struct state *s, const struct drift *d, struct strbuf *sql)
 MUST_CHECK enum err_code drift_forget(struct conn *c, const struct state *s, uint64_t *left,
                                       struct err *err);
 
+/* Changes that were left out and whose rows may differ still; 0 where the table is not there. */
+MUST_CHECK enum err_code drift_logged(struct conn *c, const struct state *s, uint64_t *count,
+                                      struct err *err);
+
 typedef enum err_code drift_fn(void *ctx, const struct drift *d, struct err *err);
 /* The job's records in the order of the binlog, one after the other, each valid during the call.
  * None if the table is not there. */

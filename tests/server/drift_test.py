@@ -208,6 +208,8 @@ def test_follow_says_it(t):
     compare.same_database(source, target, "fd")
     done = ferry.run("conflicts", "--target", target.url, "--drift-report", report + ".csv").must(0, "4 of ferry follow on record")
     assert "fd.a: insert at" in done.out and len(open(report + ".csv").read().splitlines()) == 5, done
+    # Equal numbers of rows would hide what was left out.
+    ferry.run("follow", "--source", source.url, "--target", target.url, "--cutover", "--set-read-only").must(3, "2 changes of the source were left out")
 
 
 def test_merging_hides_nothing(t):
