@@ -424,6 +424,7 @@ static void load_closing(const struct load_report *r)
 {
     struct closing_row *rows = xcalloc(r->table_count + 1, sizeof(*rows));
     json_t *conflicts = json_array();
+    const uint64_t left_out = r->left_out + r->skipped + r->objects_failed;
     struct strbuf name = {0};
 
     for (size_t i = 0; i < r->table_count; i++)
@@ -432,18 +433,18 @@ static void load_closing(const struct load_report *r)
             r->tables[i].raw_bytes, r->tables[i].files, r->tables[i].worker_us};
     for (size_t i = 0; i < r->conflict_count; i++) {
         const struct load_report_conflicts *c = &r->conflicts[i];
+        const uint64_t found =
+            c->stopped + c->ignored + c->replaced + c->checked + c->identical + c->bad_values;
 
         strbuf_reset(&name);
         strbuf_add_name(&name, c->db, c->name);
-        (void)json_array_append_new(
-            conflicts, json_pack("{s:s,s:I}", "table", strbuf_str(&name), "rows",
-                                 (json_int_t)(c->stopped + c->ignored + c->replaced + c->checked +
-                                              c->identical + c->bad_values)));
+        (void)json_array_append_new(conflicts, json_pack("{s:s,s:I}", "table", strbuf_str(&name),
+                                                         "rows", (json_int_t)found));
     }
     closing_json(json_pack("{s:s,s:I,s:I,s:I,s:o,s:o}", "stage", "load", "rows",
                            (json_int_t)r->rows, "retries", (json_int_t)r->retries, "left_out",
-                           (json_int_t)(r->left_out + r->skipped + r->objects_failed), "conflicts",
-                           conflicts, "tables", closing_tables(rows, r->table_count)));
+                           (json_int_t)left_out, "conflicts", conflicts, "tables",
+                           closing_tables(rows, r->table_count)));
     strbuf_release(&name);
     free(rows);
 }
