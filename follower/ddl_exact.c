@@ -175,7 +175,8 @@ static enum err_code convert_exact(const struct ddl_job *j, const struct ddl_ste
             continue;
         was.nullable = false;
         if (j->run->flavour.vendor == VENDOR_TIDB) {
-            was.charset = now->charset;
+            was = *now; /* of a TEXT that may have become a larger one */
+            was.nullable = false;
             now = target ? table_column(target, was.name) : NULL;
         }
         if (!now || column_can_hold(model, now, &was, &why))

@@ -226,6 +226,29 @@ static const struct ddl_clause *clause_of(const struct altering *a, enum clause_
     return NULL;
 }
 
+/* Characters that take more bytes make the next larger TEXT of a TEXT, however much room there was;
+ * a VARCHAR that gets too long stays one, or a server that is not strict makes a MEDIUMTEXT of it.
+ * So do MySQL 9.7 and MariaDB 10.11, and none goes back to a smaller one. */
+static void column_promote(struct column *c, const char *charset)
+{
+    static const char *const names[] = {"text", "mediumtext", "longtext"};
+    static const uint64_t lengths[] = {65535, 16777215, 4294967295};
+    const unsigned bytes = charset_max_bytes(charset);
+    size_t i = 1;
+
+    if (c->type == TYPE_VARCHAR && c->length * bytes <= 65535)
+        return;
+    if (c->type != TYPE_VARCHAR) {
+        if (c->type < TYPE_TINYTEXT || c->type >= TYPE_LONGTEXT ||
+            bytes <= charset_max_bytes(c->charset))
+            return;
+        i = (size_t)(c->type - TYPE_TINYTEXT);
+    }
+    c->type = (enum column_type)(TYPE_TEXT + i);
+    c->type_text = names[i];
+    c->length = lengths[i];
+}
+
 static void column_convert_to(struct altering *a, struct column *c, const char *collation)
 {
     char charset[16];
@@ -233,13 +256,31 @@ static void column_convert_to(struct altering *a, struct column *c, const char *
     if (!collation || !column_is_text(c) || !c->charset)
         return;
     collation_charset(collation, charset);
+    column_promote(c, charset);
     c->charset = arena_strdup(a->arena, charset);
     c->collation = collation;
 }
 
+/* MySQL takes the larger type that CONVERT asks for from the old column: of an INT that becomes a
+ * TEXT it makes a TINYTEXT. MariaDB takes what the clause says. */
+static enum err_code change_column(struct altering *a, const struct ddl_clause *change,
+                                   bool converted, struct column *c, struct err *err)
+{
+    if (clause_column(a, change, c, err))
+        return err->code;
+    if (converted && a->server->vendor == VENDOR_MYSQL && c->type >= TYPE_TINYTEXT &&
+        c->type <= TYPE_LONGTEXT)
+        return err_set(err, ERR_FOLLOW_DDL,
+                       "the column '%s' is changed and converted at once, and which type MySQL "
+                       "gave it the statement does not say: make a new dump",
+                       c->name);
+    return ERR_OK;
+}
+
 /* The server's order: columns that stay, and those changed in their places; then, clause by clause,
  * what is new or moves. */
-static enum err_code alter_columns(struct altering *a, const struct table *old, struct err *err)
+static enum err_code alter_columns(struct altering *a, const struct table *old, bool *converted,
+                                   struct err *err)
 {
     const char *convert;
     enum err_code rc = alter_collation(a, &convert, err);
@@ -255,21 +296,24 @@ static enum err_code alter_columns(struct altering *a, const struct table *old, 
         if (change && (change->first || change->after))
             continue;
         if (change)
-            rc = clause_column(a, change, &c, err);
+            rc = change_column(a, change, convert != NULL, &c, err);
         else
             column_convert_to(a, &c, convert);
         if (rename)
             c.name = rename->to;
         a->out->columns[a->out->column_count++] = c;
     }
+    *converted = convert != NULL;
     return rc;
 }
 
-static enum err_code alter_place(struct altering *a, const struct ddl_clause *c, struct err *err)
+static enum err_code alter_place(struct altering *a, const struct ddl_clause *c, bool converted,
+                                 struct err *err)
 {
     struct column made;
     unsigned at = c->first ? 0 : a->out->column_count;
-    enum err_code rc = clause_column(a, c, &made, err);
+    enum err_code rc = c->kind == CLAUSE_ADD_COLUMN ? clause_column(a, c, &made, err)
+                                                    : change_column(a, c, converted, &made, err);
 
     if (!rc && c->after) {
         const struct column *behind = table_column(a->out, c->after);
@@ -305,6 +349,7 @@ enum err_code alter_model(struct ddl_job *j, const struct ddl_step *s, struct ar
     const struct table *old = &t->definition->model;
     struct altering a = {.step = s, .server = &j->run->source, .arena = arena, .out = out};
     char *collation = NULL;
+    bool convert = false;
     enum err_code rc = table_collation_now(j->run, old, &collation, err);
 
     *out = *old;
@@ -316,14 +361,14 @@ enum err_code alter_model(struct ddl_job *j, const struct ddl_step *s, struct ar
     if (!rc)
         rc = alter_known(&a, old, err);
     if (!rc)
-        rc = alter_columns(&a, old, err);
+        rc = alter_columns(&a, old, &convert, err);
     for (size_t i = 0; !rc && i < s->clause_count; i++) {
         const struct ddl_clause *c = &s->clauses[i];
         const bool moved =
             c->kind == CLAUSE_CHANGE_COLUMN && (c->first || c->after) && table_column(old, c->name);
 
         if (moved || (c->kind == CLAUSE_ADD_COLUMN && !(c->if_exists && table_column(old, c->to))))
-            rc = alter_place(&a, c, err);
+            rc = alter_place(&a, c, convert, err);
     }
     return rc;
 }

@@ -49,6 +49,9 @@ ALTERS = [
     "CREATE TABLE l LIKE k", "INSERT INTO l (id, w2) VALUES (1,'ñ')", "CREATE TABLE gone1 (i int)", "CREATE TABLE gone2 (i int)", "DROP TABLE gone1, gone2",
     "CREATE VIEW vv AS SELECT 1", "CREATE TRIGGER tt BEFORE INSERT ON c FOR EACH ROW SET NEW.d = 6", "INSERT INTO c VALUES ('1','a',1,1)",
     "DROP TRIGGER tt", "DROP VIEW vv", "DROP TABLE q", "CREATE TABLE q (other varchar(5), id int PRIMARY KEY)", "INSERT INTO q VALUES ('x',1)",
+    # CONVERT makes larger types
+    "CREATE TABLE cv (id int PRIMARY KEY, ti tinytext, x text, y mediumtext, v varchar(20), u text CHARACTER SET utf8mb4)", "INSERT INTO cv VALUES (1,'ä','b','c','d','e')",
+    "ALTER TABLE cv CONVERT TO CHARACTER SET utf8mb4", "INSERT INTO cv VALUES (2,'€1','€2','€3','€4','€5')", "UPDATE cv SET x=REPEAT('€', 30000) WHERE id=1",
 ]
 TABLES = ["CREATE TABLE a (id int PRIMARY KEY AUTO_INCREMENT, v varchar(40), n int)", "INSERT INTO a VALUES (1,'é',1),(2,'b',2),(3,'c',3)",
           "CREATE TABLE k (a int NOT NULL, b int NOT NULL, c int, PRIMARY KEY (a, b)%s)", "INSERT INTO k VALUES (1,1,1),(1,2,2)"]
