@@ -52,6 +52,9 @@ enum err_code elsewhere_find(struct follow_run *run, struct follow_job *job, str
         rc = state_open(run->conn, &params, &run->state, &info, err);
     }
     if (!rc)
+        log_event(LOG_INFO, "follow.job", F_U64("job", run->state.job), F_STR("dump", name),
+                  F_STR("renamed", params.renames));
+    if (!rc)
         rc = follow_job_find(run->conn,
                              &(struct follow_which){config->meta_schema, name, route_text(route)},
                              &run->state, job, err);

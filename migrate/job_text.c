@@ -22,7 +22,9 @@ static void amounts_text(const struct stage_state *s, struct strbuf *out)
     if (!s->rows && !s->bytes)
         return;
     size_text(s->bytes, size);
-    strbuf_addf(out, ", %" PRIu64 " rows, %s", s->rows, size);
+    strbuf_addf(out, ", %" PRIu64 " rows", s->rows);
+    if (s->bytes) /* a follower counts none */
+        strbuf_addf(out, ", %s", size);
     if (s->total_bytes && s->status != STAGE_DONE) {
         const double share = 100.0 * (double)s->bytes / (double)s->total_bytes;
 

@@ -118,6 +118,7 @@ static void stage_start(struct runner *r, enum stage_name s)
         }
     }
     r->stage[s].log_from = log_size(r, s);
+    r->stage[s].rows_before = st->rows;
     r->stage[s].began_us = clock_mono_us();
     strbuf_reset(&r->stage[s].said);
     if (stage_spawn(r, s, &err)) {
@@ -167,19 +168,21 @@ static void follow_take(struct runner *r)
     const json_t *load;
     size_t i;
 
+    target_job_find(r);
     json_array_foreach(loads, i, load)
     {
         const char *uuid = json_string_value(json_object_get(load, "dump"));
+        const json_int_t job = json_integer_value(json_object_get(load, "job"));
         json_t *follow = json_object_get(load, "follow");
-        const bool mine =
-            !r->record->dump_uuid || (uuid && strcmp(uuid, r->record->dump_uuid) == 0);
+        const bool mine = r->record->dump_uuid ? uuid && strcmp(uuid, r->record->dump_uuid) == 0
+                                               : job > 0 && (uint64_t)job == r->record->target_job;
 
         if (!mine || !json_is_object(follow))
             continue; /* the last one is the latest */
         if (!r->record->follow)
             r->record->follow = json_object();
         (void)json_object_update(r->record->follow, follow);
-        r->record->target_job = (uint64_t)json_integer_value(json_object_get(load, "job"));
+        r->record->target_job = (uint64_t)job;
         r->dirty = true;
     }
     json_decref(answer);
@@ -489,7 +492,9 @@ static enum err_code verdict(struct runner *r, bool *left_out, struct err *err)
 
 static void position_keep(struct runner *r)
 {
-    const json_t *place = json_object_get(r->record->stages[STAGE_CUTOVER].closing, "position");
+    const struct stage_state *cut = &r->record->stages[STAGE_CUTOVER];
+    const json_t *place =
+        cut->status == STAGE_DONE ? json_object_get(cut->closing, "position") : NULL;
     const char *file = json_string_value(json_object_get(place, "file"));
     const char *gtid = json_string_value(json_object_get(place, "gtid"));
 

@@ -10,15 +10,16 @@
 struct running { /* one stage's process, in this run */
     struct child child;
     struct backoff backoff;
-    uint64_t began_us;  /* monotonic */
-    uint64_t again_us;  /* not before; monotonic */
-    uint64_t tried_at;  /* rows and bytes when it last failed: further means a new fault */
-    uint64_t log_from;  /* its log's size when it began */
-    bool asked;         /* to stop */
-    uint64_t asked_us;  /* monotonic */
-    struct strbuf said; /* its last line that was neither progress nor closing */
-    bool done_now;      /* in this run */
-    bool reads;         /* dump: has begun to read rows */
+    uint64_t began_us;    /* monotonic */
+    uint64_t again_us;    /* not before; monotonic */
+    uint64_t tried_at;    /* rows and bytes when it last failed: further means a new fault */
+    uint64_t rows_before; /* of the runs before this one: a follower says its own only */
+    uint64_t log_from;    /* its log's size when it began */
+    bool asked;           /* to stop */
+    uint64_t asked_us;    /* monotonic */
+    struct strbuf said;   /* its last line that was neither progress nor closing */
+    bool done_now;        /* in this run */
+    bool reads;           /* dump: has begun to read rows */
 };
 
 struct runner {
@@ -44,6 +45,7 @@ void stage_line(struct runner *r, enum stage_name s, const char *line);
 void stage_ended(struct runner *r, enum stage_name s, int status);
 void stage_fails(struct runner *r, enum stage_name s, const struct err *err);
 bool stage_blocks(const struct runner *r); /* some stage needs the user */
+void target_job_find(struct runner *r);    /* mode = incremental: its number in the target */
 /* A file of the job's folder; NULL: none. Heap. */
 char *text_read(const struct runner *r, const char *file, uint64_t from, size_t max);
 

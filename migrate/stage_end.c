@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define LOG_TAIL 65536
+#define LOG_MAX ((size_t)1 << 20)
 #define EXIT_CHECK 4
 #define EXIT_LEFT_OUT 6
 #define EXIT_AGAIN 75
@@ -80,6 +81,17 @@ static void log_append(const struct runner *r, enum stage_name s, const char *li
     free(file);
 }
 
+/* A follower counts the rows of one run; the stage's are those of all its runs. */
+static void followed_take(struct runner *r, enum stage_name s, const json_t *line)
+{
+    const json_t *rows = json_object_get(line, "rows");
+
+    if (!json_is_integer(rows))
+        return;
+    r->record->stages[s].rows = r->stage[s].rows_before + (uint64_t)json_integer_value(rows);
+    r->dirty = true;
+}
+
 void stage_line(struct runner *r, enum stage_name s, const char *line)
 {
     json_t *json = *line == '{' ? json_loads(line, 0, NULL) : NULL;
@@ -88,6 +100,8 @@ void stage_line(struct runner *r, enum stage_name s, const char *line)
     if (closing) {
         json_decref(r->record->stages[s].closing);
         r->record->stages[s].closing = json_incref(closing);
+        if (s == STAGE_FOLLOW || s == STAGE_CUTOVER)
+            followed_take(r, s, closing);
     } else if (json_object_get(json, "stage") && json_object_get(json, "seconds")) {
         progress_take(r, s, json);
     } else if (*line) {
@@ -142,6 +156,33 @@ static void error_find(struct runner *r, enum stage_name s, int exit_status)
     json_decref(last);
     free(text);
     free(file);
+}
+
+/* Which of the target's loads is the follower's, where there is no dump to know it by: as it says
+ * itself. Any other one may be another job's, which a delete would destroy. */
+void target_job_find(struct runner *r)
+{
+    const bool wanted = r->run->spec->mode == MODE_INCREMENTAL && !r->record->target_job;
+    char *text =
+        wanted ? text_read(r, "follow.log", r->stage[STAGE_FOLLOW].log_from, LOG_MAX) : NULL;
+
+    for (char *at = text; at && *at && !r->record->target_job;) {
+        char *end = strchr(at, '\n');
+        json_t *line;
+        const char *event;
+
+        if (end)
+            *end = '\0';
+        line = json_loads(at, 0, NULL);
+        event = json_string_value(json_object_get(line, "event"));
+        if (event && strcmp(event, "follow.job") == 0) {
+            r->record->target_job = (uint64_t)json_integer_value(json_object_get(line, "job"));
+            r->dirty = true;
+        }
+        json_decref(line);
+        at = end ? end + 1 : NULL;
+    }
+    free(text);
 }
 
 static bool error_is(const struct stage_error *e, enum err_code code)
@@ -344,6 +385,8 @@ void stage_ended(struct runner *r, enum stage_name s, int status)
         stage_judge(r, s, exit_status);
     if (s == STAGE_VERIFY)
         differences_take(r);
+    if (s == STAGE_FOLLOW)
+        target_job_find(r);
     r->stage[s].asked = false;
     r->dirty = true;
 }

@@ -216,6 +216,13 @@ def test_one_at_a_time(t):
     job.wait_stage("follow", "running")
     compare.same_database(source, target, "shop")
     assert target.value("SELECT COUNT(*) FROM ferry_meta.job") == 1
+    gone = Job(t, "gone", ini("gone", source.url, target.url, "[follow]", "from = bin.000999:4", job="mode = incremental\naccepted = all",
+                              objects="filter = shop.small\nrename = shop.*=gone.*"))
+    gone.migrate("--progress", "none").must(1, ["FERRY-BINLOG-PURGED"])
+    assert target.value("SELECT COUNT(*) FROM ferry_meta.job") == 2
+    gone.job("delete", "--purge", "--yes").must()
+    left = [row[0] for row in target.run("SELECT dump_uuid FROM ferry_meta.job")]
+    assert left == [job.status()["dump_uuid"]], left
     job.job("delete", "--purge", "--yes", "--json").must()
     assert not os.path.exists(moved) and job.status() is None
     assert target.value("SELECT COUNT(*) FROM ferry_meta.job") == 0
