@@ -78,6 +78,17 @@ bool spec_accepts(const struct job_spec *spec, const char *id)
 
 /* ---- one line ---- */
 
+/* Two values for one thing: nobody would know which one is taken. */
+static enum err_code once(const struct job_spec *s, const struct ini_line *l, struct err *err)
+{
+    for (const struct ini_line *before = s->ini.lines; before < l; before++)
+        if (before->key && strcmp(before->section, l->section) == 0 &&
+            strcmp(before->key, l->key) == 0)
+            return err_set(err, ERR_USAGE, "'%s' is said in line %u already", l->key,
+                           before->number);
+    return ERR_OK;
+}
+
 static enum err_code word_of(const char *const *words, const char *value, int *out, struct err *err)
 {
     struct strbuf all = {0};
@@ -237,7 +248,7 @@ static enum err_code option_line(struct job_spec *s, const struct ini_line *l,
     if (rc)
         return err_wrap(err, "[%s]", l->section);
     pairs_add(&s->options[command], l);
-    return ERR_OK;
+    return found->kind == OPT_LIST || found->kind == OPT_TABLES ? ERR_OK : once(s, l, err);
 }
 
 static enum err_code spec_line(struct job_spec *s, const struct ini_line *l,
@@ -264,6 +275,9 @@ static enum err_code spec_line(struct job_spec *s, const struct ini_line *l,
             s->target.line = l->number;
         return ERR_OK;
     }
+    if (section < 4 && strcmp(l->key, "accepted") != 0 && strcmp(l->key, "filter") != 0 &&
+        strcmp(l->key, "rename") != 0 && once(s, l, err))
+        return err->code;
     if (section == 0)
         return job_line(s, l, err);
     if (section == 1 || section == 2)

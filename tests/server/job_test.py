@@ -47,6 +47,8 @@ BAD = [  # what is put in the place of a good file, the line that is named, word
     ("name = shop\n", 1, "before the first [section]"),
     ("[source]\nurl = %s\n" % HERE, 2, "no [job]"),
     (ini("shop", HERE, THERE).replace("[target]", "[targe"), 6, "no ']'"),
+    (ini("shop", HERE, THERE, job="name = other"), 3, "said in line 2 already"),
+    (ini("shop", HERE, THERE, "[dump]", "threads = 3", "threads = 4"), 12, "said in line 11 already"),
 ]
 
 
