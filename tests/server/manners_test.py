@@ -125,8 +125,8 @@ def test_progress_gets_exact(t):
     source.run("ANALYZE TABLE manners.a, manners.k")
     r = ferry.dump(source, t.path("d"), "-f", "manners.*", "--progress", "json", "--rate", "2MB", "--chunk-size", "256KiB").must()
     lines = [json.loads(line) for line in r.err.splitlines() if line.startswith("{")]
-    assert lines and any("seconds_left" in line for line in lines), r
-    last = lines[-1]
+    assert lines and any("seconds_left" in line for line in lines) and "closing" in lines[-1], r
+    last = lines[-2]
     assert last["bytes"] == last["total_bytes"] and last["rows"] == 80000 and last["pieces"] == last["total_pieces"] == 2, last
 
 
