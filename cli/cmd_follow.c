@@ -304,7 +304,7 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
         if (!general->quiet && !o->json)
             replay_print(&report);
         cutover_print(&report, o->json, general->quiet);
-        if (!rc && report.drift_logged)
+        if (!rc && (report.drift_logged || report.drift_removed))
             ctx->exit_status = EXIT_LEFT_OUT;
         if (general_opts_progress(general) == PROGRESS_JSON)
             follow_closing(&report);

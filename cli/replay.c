@@ -20,6 +20,11 @@ void replay_print(const struct follow_report *r)
         (void)printf("rows that were not as on the source: %" PRIu64 " left as they are, %" PRIu64
                      " repaired (ferry conflicts lists them)\n",
                      r->drift_logged, r->drift_repaired);
+    if (r->drift_removed)
+        (void)printf("%" PRIu64
+                     " rows in the way were removed, and the source may have them: ferry "
+                     "verify --fix-sql finds and mends what is missing\n",
+                     r->drift_removed);
 }
 
 enum err_code replay_run(void *ctx, const char *renames, bool captured, struct err *err)

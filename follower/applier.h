@@ -133,7 +133,8 @@ struct applier_counts {             /* of this run, for people */
     uint64_t written;               /* transactions of the target */
     uint64_t retries;
     uint64_t drift_logged, drift_repaired; /* rows on record */
-    uint64_t cut;                          /* transactions that were committed in parts */
+    uint64_t drift_removed; /* of the repaired: rows in the way that were not the change's own */
+    uint64_t cut;           /* transactions that were committed in parts */
     /* Of this moment. */
     uint64_t queued, queued_bytes, busy; /* transactions of the target that wait; bytes of changes
                                             in memory; threads that write */

@@ -127,7 +127,7 @@ void drift_forgotten(struct apply_worker *w)
     pthread_mutex_lock(&a->lock);
     a->drift -= w->drift.logged + w->drift.repaired;
     pthread_mutex_unlock(&a->lock);
-    w->drift.logged = w->drift.repaired = 0;
+    w->drift.logged = w->drift.repaired = w->drift.removed = 0;
 }
 
 void drift_kept(struct apply_worker *w)
@@ -137,8 +137,9 @@ void drift_kept(struct apply_worker *w)
     pthread_mutex_lock(&a->lock);
     a->counts.drift_logged += w->drift.logged;
     a->counts.drift_repaired += w->drift.repaired;
+    a->counts.drift_removed += w->drift.removed;
     pthread_mutex_unlock(&a->lock);
-    w->drift.logged = w->drift.repaired = 0;
+    w->drift.logged = w->drift.repaired = w->drift.removed = 0;
 }
 
 /* ---- what stops ---- */

@@ -6,7 +6,8 @@
  *
  *   logged     it is left out, the target's rows stay as they are
  *   repaired   the target's rows become what they were on the source behind it: the rows that are
- *              in the way are removed, each by a condition under which it was put on record
+ *              in the way are removed, each by a condition under which it was put on record; one
+ *              that is not the change's own row is `removed`: the source may have it
  *
  * One thread at a time. */
 #ifndef FERRY_FOLLOWER_APPLY_DRIFT_H
@@ -24,7 +25,7 @@ struct apply_unit;
 struct drift_work { /* of a worker */
     struct strbuf sql, records;
     struct strbuf key_values, incoming, existing, expected, differs, gtid;
-    uint64_t logged, repaired; /* of the open transaction */
+    uint64_t logged, repaired, removed; /* of the open transaction; removed are repaired, too */
 };
 void drift_release(struct drift_work *d);
 

@@ -118,7 +118,9 @@ static enum err_code record_add(struct drifting *d, struct drift *r, struct err 
     r->made = d->h.kind == ROW_INSERT   ? DRIFT_INSERT
               : d->h.kind == ROW_UPDATE ? DRIFT_UPDATE
                                         : DRIFT_DELETE;
-    r->done = d->done;
+    if (r->done != DRIFT_REMOVED)
+        r->done = d->done;
+    d->w->drift.removed += r->done == DRIFT_REMOVED;
     r->db = d->t->db;
     r->table = d->t->name;
     r->key_values = work->key_values.len > 0 ? strbuf_str(&work->key_values) : NULL;
@@ -306,41 +308,49 @@ static bool index_where(struct drifting *d, const struct apply_index *x, struct 
     return x->part_count > 0;
 }
 
-/* Puts the rows on record that have a unique key's value of the one that comes. */
-static enum err_code holders_record(struct drifting *d, unsigned *count, struct err *err)
+/* Whether the change itself is of the row that this key finds. */
+static bool own_key(const struct drifting *d, const struct apply_index *x)
 {
-    for (unsigned i = 0; i < d->t->index_count; i++) {
-        const struct apply_index *x = &d->t->indexes[i];
-        struct drift r = {.kind = DRIFT_THERE, .key = x->name};
-        struct found f;
-
-        found_head(d, change_image(d));
-        if (!index_where(d, x, &d->w->drift.sql))
-            continue;
-        if (found_run(d, &f, err))
-            return err->code;
-        if (f.rows == 0)
-            continue;
-        *count += 1;
-        r.existing = strbuf_str(&d->w->drift.existing);
-        r.differs = strbuf_str(&d->w->drift.differs);
-        r.identical = f.identical;
-        if (record_add(d, &r, err))
-            return err->code;
-    }
-    return ERR_OK;
+    return d->t->key_name && x->name && strcmp(d->t->key_name, x->name) == 0;
 }
 
-static enum err_code holders_remove(struct drifting *d, struct err *err)
+/* Puts the row on record that has the unique key's value of the one that comes, and removes it
+ * where that is to be. */
+static enum err_code holder(struct drifting *d, const struct apply_index *x, unsigned *count,
+                            struct err *err)
 {
     struct strbuf *sql = &d->w->drift.sql;
+    struct drift r = {.kind = DRIFT_THERE, .key = x->name};
+    struct found f;
 
-    for (unsigned i = 0; i < d->t->index_count; i++) {
-        strbuf_reset(sql);
-        strbuf_addstr(sql, d->t->erase);
-        if (index_where(d, &d->t->indexes[i], sql) && run_sql(d, NULL, err))
-            return err->code;
-    }
+    found_head(d, change_image(d));
+    if (!index_where(d, x, sql))
+        return ERR_OK;
+    if (found_run(d, &f, err) || f.rows == 0)
+        return err->code;
+    *count += 1;
+    r.existing = strbuf_str(&d->w->drift.existing);
+    r.differs = strbuf_str(&d->w->drift.differs);
+    r.identical = f.identical;
+    if (d->done == DRIFT_REPAIRED && !own_key(d, x))
+        r.done = DRIFT_REMOVED;
+    if (record_add(d, &r, err) || d->done != DRIFT_REPAIRED)
+        return err->code;
+    strbuf_reset(sql);
+    strbuf_addstr(sql, d->t->erase);
+    return index_where(d, x, sql) ? run_sql(d, NULL, err) : ERR_OK;
+}
+
+/* First by the change's own key: what others meet then is another row than the change's. */
+static enum err_code holders(struct drifting *d, unsigned *count, struct err *err)
+{
+    for (int own = 1; own >= 0; own--)
+        for (unsigned i = 0; i < d->t->index_count; i++) {
+            const struct apply_index *x = &d->t->indexes[i];
+
+            if (own_key(d, x) == (own == 1) && holder(d, x, count, err))
+                return err->code;
+        }
     return ERR_OK;
 }
 
@@ -359,18 +369,16 @@ static enum err_code record_unknown(struct drifting *d, const char *words, struc
 static enum err_code after_comes(struct drifting *d, bool *fits, struct err *err)
 {
     struct err said;
-    unsigned holders = 0;
+    unsigned there = 0;
 
     if (insert_after(d, fits, err) || *fits)
         return err->code;
     said = *err;
     err_clear(err);
-    if (holders_record(d, &holders, err))
+    if (holders(d, &there, err))
         return err->code;
     if (d->done != DRIFT_REPAIRED)
-        return holders > 0 ? ERR_OK : record_unknown(d, said.msg, err);
-    if (holders_remove(d, err))
-        return err->code;
+        return there > 0 ? ERR_OK : record_unknown(d, said.msg, err);
     if (insert_after(d, fits, err) || *fits)
         return err->code;
     said = *err;

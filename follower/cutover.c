@@ -197,17 +197,19 @@ static enum err_code wait_read_only(struct follow_run *run, const struct cut_loo
 
 /* ---- is everything here? ---- */
 
-static bool sets_equal(const struct follow_run *run, const struct gtid_set *ours,
-                       const char *theirs)
+enum sets { SETS_DIFFER, SETS_WITHIN, SETS_EQUAL }; /* ours, and the source's */
+
+static enum sets sets_compare(const struct follow_run *run, const struct gtid_set *ours,
+                              const char *theirs)
 {
     struct gtid_set *set = gtid_set_new(run->kind);
     struct err ignored = ERR_INIT;
-    bool equal = false;
+    enum sets sets = SETS_DIFFER;
 
-    if (!gtid_set_parse(set, theirs, &ignored))
-        equal = gtid_set_covers(set, ours) && gtid_set_covers(ours, set);
+    if (!gtid_set_parse(set, theirs, &ignored) && gtid_set_covers(set, ours))
+        sets = gtid_set_covers(ours, set) ? SETS_EQUAL : SETS_WITHIN;
     gtid_set_free(set);
-    return equal;
+    return sets;
 }
 
 /* The reader has read exactly up to `at`. By GTID alone where the files are another server's. */
@@ -218,15 +220,24 @@ static bool at_reached(const struct follow_run *run)
     const bool sets = here.gtids && *at->gtid;
 
     if (run->by_gtid)
-        return sets && sets_equal(run, here.gtids, at->gtid);
+        return sets && sets_compare(run, here.gtids, at->gtid) == SETS_EQUAL;
     return here.file && strcmp(here.file, at->file) == 0 && here.offset == at->offset;
 }
 
-static bool at_sets_equal(const struct follow_run *run)
+/* Begun at a file and offset whose set nobody knows, ours has only what came since. */
+static bool begun_without_set(const struct follow_run *run)
+{
+    return !run->by_gtid && run->origin.file && (!run->origin.gtids || !*run->origin.gtids);
+}
+
+static bool at_sets_fit(const struct follow_run *run)
 {
     const struct binlog_position here = binlog_reader_position(run->reader);
+    enum sets sets = SETS_EQUAL;
 
-    return !here.gtids || !*run->cut.at.gtid || sets_equal(run, here.gtids, run->cut.at.gtid);
+    if (here.gtids && *run->cut.at.gtid)
+        sets = sets_compare(run, here.gtids, run->cut.at.gtid);
+    return sets == SETS_EQUAL || (sets == SETS_WITHIN && begun_without_set(run));
 }
 
 static void say_moved(struct follow_run *run, const struct position *now)
@@ -270,6 +281,22 @@ static enum err_code read_at(struct follow_run *run, bool *same, struct err *err
     return ERR_OK;
 }
 
+static void say_unseen(struct cutover *cut)
+{
+    if (cut->unseen_said || (!cut->xa_unseen && !cut->open_unseen))
+        return;
+    cut->unseen_said = true;
+    if (cut->xa_unseen)
+        log_event(LOG_WARN, "follow.cutover",
+                  F_STR("message", "whether XA transactions are prepared on the source cannot be "
+                                   "seen (on MySQL it needs XA_RECOVER_ADMIN): none is waited "
+                                   "for, and what one holds is in no proof"));
+    if (cut->open_unseen)
+        log_event(LOG_WARN, "follow.cutover",
+                  F_STR("message", "whether transactions are open on the source cannot be seen "
+                                   "(it needs PROCESS): none is waited for"));
+}
+
 /* Transactions that are open: those of privileged accounts could still commit; prepared XA ones
  * will, and their rows are nowhere yet. */
 static enum err_code none_open(struct follow_run *run, bool *none, struct err *err)
@@ -281,6 +308,7 @@ static enum err_code none_open(struct follow_run *run, bool *none, struct err *e
 
     if (cut_open(run, &xa, &who, err))
         return err->code;
+    say_unseen(cut);
     *none = who == NULL;
     if (who && !cut->open_us)
         cut->open_us = now;
@@ -301,11 +329,23 @@ static enum err_code none_open(struct follow_run *run, bool *none, struct err *e
 
 /* ---- the proof ---- */
 
+/* What is proven of the sets, owned. */
+static char *sets_words(const struct follow_run *run)
+{
+    const struct binlog_position here = binlog_reader_position(run->reader);
+
+    if (!here.gtids || !*run->cut.at.gtid)
+        return xstrdup("not known");
+    if (sets_compare(run, here.gtids, run->cut.at.gtid) == SETS_EQUAL)
+        return xstrdup("equal");
+    return xasprintf("within the source's: begun at %s:%" PRIu64, run->origin.file,
+                     run->origin.offset);
+}
+
 static void proof_begin(const struct follow_run *run, const struct cut_look *look, json_t *proof)
 {
     const struct cutover *cut = &run->cut;
-    const struct binlog_position here = binlog_reader_position(run->reader);
-    const bool sets = here.gtids && *cut->at.gtid;
+    char *sets = sets_words(run);
 
     (void)json_object_set_new(proof, "proven", json_false());
     (void)json_object_set_new(proof, "source",
@@ -318,7 +358,10 @@ static void proof_begin(const struct follow_run *run, const struct cut_look *loo
     (void)json_object_set_new(proof, "applied",
                               json_pack("{s:s,s:I,s:s}", "file", run->by_gtid ? "" : cut->at.file,
                                         "offset", (json_int_t)(run->by_gtid ? 0 : cut->at.offset),
-                                        "gtid_sets", sets ? "equal" : "not known"));
+                                        "gtid_sets", sets));
+    (void)json_object_set_new(proof, "xa_seen", json_boolean(!cut->xa_unseen));
+    (void)json_object_set_new(proof, "transactions_seen", json_boolean(!cut->open_unseen));
+    free(sets);
 }
 
 static enum err_code proof_done(struct follow_run *run, json_t *proof, struct err *err)
@@ -347,6 +390,20 @@ static enum err_code proof_done(struct follow_run *run, json_t *proof, struct er
     return rc;
 }
 
+/* Counts that differ say nothing where the source moved while it was counted: it is followed on. */
+static enum err_code refused_if_same(struct follow_run *run, struct err *err)
+{
+    struct err why = *err;
+    bool same = false;
+
+    err_clear(err);
+    if (read_at(run, &same, err))
+        return err->code;
+    if (same)
+        *err = why;
+    return err->code;
+}
+
 /* Everything is applied up to `at`, which the source has not left since it was first read. */
 static enum err_code cutover_prove(struct follow_run *run, const struct cut_look *look,
                                    struct err *err)
@@ -365,6 +422,8 @@ static enum err_code cutover_prove(struct follow_run *run, const struct cut_look
         rc = cut_look(run, &again, err);
     if (!rc)
         rc = read_at(run, &same, err);
+    else if (rc == ERR_FOLLOW_CUTOVER)
+        rc = refused_if_same(run, err);
     if (!rc && same && again.read_only && !again.unfit)
         rc = proof_done(run, proof, err);
     atomic_store(&run->progress->stage, "follow");
@@ -396,7 +455,7 @@ static enum err_code cutover_close(struct follow_run *run, const struct cut_look
         return err->code;
     if (read_at(run, &same, err) || !same || !at_reached(run))
         return err->code;
-    if (!at_sets_equal(run)) {
+    if (!at_sets_fit(run)) {
         say(cut,
             "the target has applied all up to the source's place, and yet their GTID sets "
             "differ: not proven",

@@ -16,12 +16,14 @@ struct cutover {                  /* of a follow_run */
     bool near;                    /* it has caught up once */
     bool at_known;                /* the source is read-only, and was at `at` then */
     struct position at;
-    uint64_t at_us, since_us;   /* monotonic: when `at` was read; when it was first read-only */
-    uint64_t looked_us;         /* when the source was last asked */
-    const char *said;           /* what the user was last told, at said_us */
-    uint64_t said_us, tried_us; /* when read-only was last tried */
-    uint64_t open_us;           /* since when open transactions are waited for */
-    unsigned moved;             /* how often the source moved though it was read-only */
+    uint64_t at_us, since_us;    /* monotonic: when `at` was read; when it was first read-only */
+    uint64_t looked_us;          /* when the source was last asked */
+    const char *said;            /* what the user was last told, at said_us */
+    uint64_t said_us, tried_us;  /* when read-only was last tried */
+    uint64_t open_us;            /* since when open transactions are waited for */
+    unsigned moved;              /* how often the source moved though it was read-only */
+    bool xa_unseen, open_unseen; /* prepared, open transactions: the right to see them is missing */
+    bool unseen_said;
     bool proven;
 };
 
@@ -34,7 +36,7 @@ MUST_CHECK enum err_code cut_look(struct follow_run *run, struct cut_look *l, st
 /* How the user makes this source read-only, as a statement or a command. */
 const char *cut_advice(const struct follow_run *run);
 /* Whether transactions that have written are open, or XA transactions prepared; *who (owned) names
- * them for people, NULL where there are none or they cannot be seen. */
+ * them for people, NULL where there are none or they cannot be seen (run->cut.*_unseen). */
 MUST_CHECK enum err_code cut_open(struct follow_run *run, bool *xa, char **who, struct err *err);
 /* Accounts that may write though the server is read-only: owned text, "" where none can be seen. */
 char *cut_privileged(struct follow_run *run);

@@ -362,13 +362,38 @@ static enum err_code counts_equal(const struct counting *all, struct err *err)
     return err->code;
 }
 
+/* Rows that repair removed for others: the source may have them, and equal numbers hide that. */
+static enum err_code none_removed(struct follow_run *run, void *ctx, struct err *err)
+{
+    json_t *proof = ctx;
+    uint64_t count = 0;
+
+    if (drift_count(run->conn, &run->state, DRIFT_REMOVED, &count, err))
+        return err->code;
+    (void)json_object_set_new(proof, "rows_removed", json_integer((json_int_t)count));
+    if (count == 0)
+        return ERR_OK;
+    if (!run->config->accept_conflicts)
+        return err_set(err, ERR_FOLLOW_CUTOVER,
+                       "%" PRIu64 " rows of the target were in the way of others and were removed "
+                       "(--on-drift repair), and the source may have them: ferry conflicts lists "
+                       "them, and ferry verify --fix-sql mends them; --accept-conflicts cuts over "
+                       "all the same",
+                       count);
+    log_event(LOG_WARN, "follow.cutover",
+              F_STR("message", "rows of the target were in the way of others and were removed "
+                               "(--on-drift repair)"),
+              F_U64("rows", count));
+    return ERR_OK;
+}
+
 /* Rows that differ by --on-drift log: equal numbers of rows would hide them. */
 static enum err_code none_left_out(struct follow_run *run, void *ctx, struct err *err)
 {
     json_t *proof = ctx;
     uint64_t count = 0;
 
-    if (drift_logged(run->conn, &run->state, &count, err))
+    if (drift_count(run->conn, &run->state, DRIFT_LOGGED, &count, err))
         return err->code;
     (void)json_object_set_new(proof, "changes_left_out", json_integer((json_int_t)count));
     if (count == 0)
@@ -427,5 +452,7 @@ enum err_code cut_prove(struct follow_run *run, json_t *proof, struct err *err)
     free(all.counts);
     if (!rc)
         rc = again_target(run, none_left_out, proof, err);
+    if (!rc)
+        rc = again_target(run, none_removed, proof, err);
     return rc ? rc : again_target(run, target_place, proof, err);
 }

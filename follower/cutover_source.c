@@ -182,8 +182,9 @@ static enum err_code people_row(void *ctx, const struct row *row, struct err *er
     return ERR_OK;
 }
 
-/* NULL: nobody, or it cannot be seen. */
-static enum err_code people(struct conn *c, const char *query, char **out, struct err *err)
+/* NULL: nobody, or it cannot be seen (*unseen). */
+static enum err_code people(struct conn *c, const char *query, char **out, bool *unseen,
+                            struct err *err)
 {
     struct people p = {{0}, 0};
     struct strbuf sql = {0};
@@ -192,7 +193,8 @@ static enum err_code people(struct conn *c, const char *query, char **out, struc
     strbuf_addstr(&sql, query);
     rc = conn_rows(c, &sql, people_row, &p, err);
     strbuf_release(&sql);
-    if (rc && conn_usable(c)) {
+    *unseen = rc && conn_usable(c);
+    if (*unseen) {
         log_event(LOG_DEBUG, "follow.cutover.unseen", F_STR("message", err->msg));
         err_clear(err);
         rc = ERR_OK;
@@ -206,9 +208,11 @@ static enum err_code people(struct conn *c, const char *query, char **out, struc
 
 enum err_code cut_open(struct follow_run *run, bool *xa, char **who, struct err *err)
 {
+    struct cutover *cut = &run->cut;
+
     *who = NULL;
     *xa = false;
-    if (again_source(run, err) || people(run->source_conn, "XA RECOVER", who, err))
+    if (again_source(run, err) || people(run->source_conn, "XA RECOVER", who, &cut->xa_unseen, err))
         return err->code;
     *xa = *who != NULL;
     if (*xa)
@@ -218,13 +222,14 @@ enum err_code cut_open(struct follow_run *run, bool *xa, char **who, struct err 
                   "user) FROM information_schema.processlist p WHERE p.id=trx_mysql_thread_id),''),"
                   "' since ',trx_started) FROM information_schema.innodb_trx WHERE "
                   "trx_rows_modified>0 AND trx_mysql_thread_id>0",
-                  who, err);
+                  who, &cut->open_unseen, err);
 }
 
 char *cut_privileged(struct follow_run *run)
 {
     struct err ignored = ERR_INIT;
     char *who = NULL;
+    bool unseen;
 
     if (again_source(run, &ignored) ||
         people(run->source_conn,
@@ -234,7 +239,7 @@ char *cut_privileged(struct follow_run *run)
                      "'SUPER' AND @@version NOT REGEXP '^1[1-9]')"
                    : "SELECT DISTINCT grantee FROM information_schema.user_privileges WHERE "
                      "privilege_type IN ('SUPER','CONNECTION_ADMIN')",
-               &who, &ignored))
+               &who, &unseen, &ignored))
         return xstrdup("");
     return who ? who : xstrdup("");
 }

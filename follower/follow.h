@@ -77,7 +77,8 @@ struct follow_report {
     char *gtids;
     uint64_t transactions, changes; /* of this run */
     uint64_t drift_logged, drift_repaired;
-    uint64_t ddl; /* statements that were applied */
+    uint64_t drift_removed; /* of the repaired: rows in the way that were not the change's own */
+    uint64_t ddl;           /* statements that were applied */
     uint64_t total_us;
     bool nothing_to_do;  /* it was there already */
     char *cutover;       /* JSON, docs/follow.md: the proof; NULL: none was come to */

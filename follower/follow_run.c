@@ -466,6 +466,7 @@ static void report_fill(struct follow_run *run)
     r->changes = counts.changes;
     r->drift_logged = counts.drift_logged;
     r->drift_repaired = counts.drift_repaired;
+    r->drift_removed = counts.drift_removed;
 }
 
 void follow_report_release(struct follow_report *r)

@@ -126,7 +126,8 @@ enum err_code drift_forget(struct conn *c, const struct state *s, uint64_t *left
     return rc;
 }
 
-enum err_code drift_logged(struct conn *c, const struct state *s, uint64_t *count, struct err *err)
+enum err_code drift_count(struct conn *c, const struct state *s, enum drift_done done,
+                          uint64_t *count, struct err *err)
 {
     struct strbuf sql = {0};
     char *value = NULL;
@@ -134,8 +135,7 @@ enum err_code drift_logged(struct conn *c, const struct state *s, uint64_t *coun
 
     strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
     state_add_name(&sql, s, "drift");
-    strbuf_addf(&sql, " WHERE job=%" PRIu64 " AND done='%s'", s->job,
-                drift_done_words[DRIFT_LOGGED]);
+    strbuf_addf(&sql, " WHERE job=%" PRIu64 " AND done='%s'", s->job, drift_done_words[done]);
     rc = conn_value(c, strbuf_str(&sql), &value, err);
     strbuf_release(&sql);
     if (rc && err->server_errno == ER_NO_SUCH_TABLE) {

@@ -20,9 +20,11 @@ enum drift_kind {
 };
 enum drift_made { DRIFT_INSERT, DRIFT_UPDATE, DRIFT_DELETE }; /* what the source did */
 enum drift_done {
-    DRIFT_STOPPED, /* nothing: the follower stops */
-    DRIFT_LOGGED,  /* the change was left out */
-    DRIFT_REPAIRED /* the target is as the source was behind the change */
+    DRIFT_STOPPED,  /* nothing: the follower stops */
+    DRIFT_LOGGED,   /* the change was left out */
+    DRIFT_REPAIRED, /* the target is as the source was behind the change */
+    DRIFT_REMOVED   /* likewise, and `existing`, another row than the change's, had to go for it:
+                       the source may have one of its primary key */
 };
 
 struct drift { /* strings are borrowed; JSON where said */
@@ -53,9 +55,9 @@ void drift_sql(const struct state *s, const struct drift *d, struct strbuf *sql)
 MUST_CHECK enum err_code drift_forget(struct conn *c, const struct state *s, uint64_t *left,
                                       struct err *err);
 
-/* Changes that were left out and whose rows may differ still; 0 where the table is not there. */
-MUST_CHECK enum err_code drift_logged(struct conn *c, const struct state *s, uint64_t *count,
-                                      struct err *err);
+/* How many records there are of the kind; 0 where the table is not there. */
+MUST_CHECK enum err_code drift_count(struct conn *c, const struct state *s, enum drift_done done,
+                                     uint64_t *count, struct err *err);
 
 typedef enum err_code drift_fn(void *ctx, const struct drift *d, struct err *err);
 /* The job's records in the order of the binlog, one after the other, each valid during the call.
