@@ -4,12 +4,13 @@
 
 #include <string.h>
 
-/* Up to the next comma that is in no parentheses, or to the end. */
+/* Up to the next comma that is in no parentheses, to the end of those around it, or to the end. */
 static size_t clause_end(const struct planner *p, size_t from)
 {
     size_t i = from;
 
-    while (i < p->d.count && !ddl_is(&p->d, i, ",") && !ddl_is(&p->d, i, ";")) {
+    while (i < p->d.count && !ddl_is(&p->d, i, ",") && !ddl_is(&p->d, i, ";") &&
+           !ddl_is(&p->d, i, ")")) {
         const size_t behind = ddl_parens_end(&p->d, i);
 
         i = behind ? behind : i + 1;
@@ -159,6 +160,29 @@ static enum err_code clause_add(struct planner *p, struct ddl_clause *c, struct 
     return clause_column(p, c, err);
 }
 
+/* ADD [COLUMN] (x int, y int): as if each had its own ADD. */
+static enum err_code clauses_add(struct planner *p, struct ddl_step *s, struct err *err)
+{
+    const size_t first = p->at;
+    bool if_exists;
+
+    (void)plan_take(p, "COLUMN");
+    if_exists = plan_take(p, "IF NOT EXISTS");
+    if (!plan_take(p, "(")) {
+        p->at = first;
+        return clause_add(p, &s->clauses[s->clause_count++], err);
+    }
+    do {
+        struct ddl_clause *c = &s->clauses[s->clause_count++];
+
+        *c = (struct ddl_clause){.kind = CLAUSE_NOTHING};
+        if (clause_add(p, c, err))
+            return err->code;
+        c->if_exists = c->if_exists || if_exists;
+    } while (plan_take(p, ","));
+    return plan_take(p, ")") ? ERR_OK : plan_not_known(p, err);
+}
+
 static enum err_code clause_drop(struct planner *p, struct ddl_clause *c, struct err *err)
 {
     static const char *const others[] = {"PERIOD", "SYSTEM", NULL};
@@ -295,9 +319,9 @@ static enum err_code plan_clause(struct planner *p, struct ddl_step *s, struct d
         !ddl_words(&p->d, p->at, "ALTER") && !ddl_words(&p->d, p->at, "RENAME") &&
         !ddl_words(&p->d, p->at, "CONVERT TO"))
         return clause_options(p, s, err);
-    s->clause_count++;
     if (plan_take(p, "ADD"))
-        return clause_add(p, c, err);
+        return clauses_add(p, s, err);
+    s->clause_count++;
     if (plan_take(p, "DROP"))
         return clause_drop(p, c, err);
     if (plan_take(p, "MODIFY"))
@@ -321,6 +345,9 @@ enum err_code plan_alter(struct planner *p, struct err *err)
     if (plan_name(p, &s->db, &s->name, err))
         return err->code;
     s->clauses = arena_alloc(p->plan->arena, (p->d.count + 1) * sizeof *s->clauses);
+    if (ddl_is(&p->d, 1, "IGNORE")) /* it deletes rows, and does not log that */
+        s->clauses[s->clause_count++] =
+            (struct ddl_clause){.kind = CLAUSE_BY_HAND, .text = "ALTER IGNORE"};
     while (more && !plan_at_end(p)) {
         if (plan_clause(p, s, &rename, err))
             return err->code;

@@ -297,6 +297,31 @@ enum err_code partition_text_exact(const struct ddl_job *j, const struct ddl_ste
     return rc;
 }
 
+/* TiDB renames one column after the other. */
+static enum err_code names_exact(const struct ddl_job *j, const struct ddl_step *s, size_t i,
+                                 struct err *err)
+{
+    const struct table *old = &tables_find(j->run, s->db, s->name)->definition->model;
+    const struct ddl_clause *c = &s->clauses[i];
+    bool free_name = j->run->flavour.vendor != VENDOR_TIDB || strcasecmp(c->name, c->to) == 0 ||
+                     !table_column(old, c->name) || !table_column(old, c->to);
+
+    for (size_t k = 0; !free_name && k < s->clause_count; k++) {
+        const struct ddl_clause *o = &s->clauses[k];
+        const bool renames = o->kind == CLAUSE_CHANGE_COLUMN || o->kind == CLAUSE_RENAME_COLUMN;
+
+        free_name = (o->kind == CLAUSE_DROP_COLUMN || (renames && k < i)) &&
+                    strcasecmp(o->name, c->to) == 0;
+    }
+    return free_name ? ERR_OK
+                     : err_set(err, ERR_FOLLOW_DDL,
+                               "the column '%s' takes the name of '%s' before that has another, "
+                               "and TiDB renames one by one: rename them there through a third "
+                               "name. Whether that was done no type may show, and if it was not "
+                               "--ddl-done leaves their values swapped",
+                               c->name, c->to);
+}
+
 enum err_code alter_exact(const struct ddl_job *j, const struct ddl_step *s,
                           const struct table *model, struct err *err)
 {
@@ -305,6 +330,10 @@ enum err_code alter_exact(const struct ddl_job *j, const struct ddl_step *s,
     for (size_t i = 0; !rc && i < s->clause_count; i++) {
         const struct ddl_clause *c = &s->clauses[i];
 
+        if (c->kind == CLAUSE_CHANGE_COLUMN || c->kind == CLAUSE_RENAME_COLUMN)
+            rc = names_exact(j, s, i, err);
+        if (rc)
+            break;
         if (c->kind == CLAUSE_BY_HAND)
             rc = err_set(err, ERR_FOLLOW_DDL, "%.200s is to be done by hand", c->text);
         else if (c->kind == CLAUSE_ADD_COLUMN)

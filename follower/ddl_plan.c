@@ -34,7 +34,7 @@ bool plan_at_end(const struct planner *p)
 
 enum err_code plan_not_known(const struct planner *p, struct err *err)
 {
-    return ddl_unexpected(&p->d, p->at, "in a statement that is to be followed", err);
+    return ddl_unexpected(&p->d, p->at, "a statement that is to be followed", err);
 }
 
 struct ddl_step *plan_step(struct planner *p, enum ddl_act act)
@@ -231,7 +231,7 @@ static enum err_code plan_statement(struct planner *p, struct err *err)
     if (plan_says(p, "ALTER TABLE", "alter table") ||
         plan_says(p, "ALTER ONLINE TABLE", "alter table") ||
         plan_says(p, "ALTER IGNORE TABLE", "alter table"))
-        return ddl_is(&p->d, 1, "IGNORE") ? plan_not_known(p, err) : plan_alter(p, err);
+        return plan_alter(p, err);
     if (plan_at_index(p, "CREATE") || plan_at_index(p, "DROP")) {
         const bool create = ddl_is(&p->d, 0, "CREATE");
 

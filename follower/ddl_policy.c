@@ -102,8 +102,16 @@ void ddl_policy_free(struct ddl_policy *p)
     free(p);
 }
 
-enum ddl_action ddl_policy_of(const struct ddl_policy *p, const char *kind, const char *db,
-                              const char *table, const char **rule)
+/* DROP DATABASE drops tables. */
+static bool rule_is_of(const struct ddl_rule *r, const struct ddl_step *s)
+{
+    return !r->kind || strcasecmp(r->kind, s->kind) == 0 ||
+           (s->act == ACT_DROP && strcasecmp(r->kind, "drop table") == 0 &&
+            strcasecmp(s->kind, "drop database") == 0);
+}
+
+enum ddl_action ddl_policy_of(const struct ddl_policy *p, const struct ddl_step *s,
+                              const char **rule)
 {
     enum ddl_action action = DDL_APPLY;
 
@@ -111,8 +119,7 @@ enum ddl_action ddl_policy_of(const struct ddl_policy *p, const char *kind, cons
     for (size_t i = 0; p && i < p->count; i++) {
         const struct ddl_rule *r = &p->rules[i];
 
-        if ((r->kind && strcasecmp(r->kind, kind) != 0) ||
-            (r->filter && !filter_match_table(r->filter, db, table)))
+        if (!rule_is_of(r, s) || (r->filter && !filter_match_table(r->filter, s->db, s->name)))
             continue;
         action = r->action;
         *rule = r->text;

@@ -7,6 +7,7 @@
 #define FERRY_FOLLOWER_DDL_POLICY_H
 
 #include "common/base/err.h"
+#include "follower/ddl_plan.h"
 
 #include <stddef.h>
 
@@ -16,9 +17,9 @@ struct ddl_policy;
 MUST_CHECK enum err_code ddl_policy_new(const char *const *rules, size_t count,
                                         struct ddl_policy **out, struct err *err);
 void ddl_policy_free(struct ddl_policy *p); /* NULL is fine */
-/* *rule: the one that decides, as it was written; "" for none. `kind` "" fits rules of none. NULL:
- * everything is done. */
-enum ddl_action ddl_policy_of(const struct ddl_policy *p, const char *kind, const char *db,
-                              const char *table, const char **rule);
+/* *rule: the one that decides, as it was written; "" for none. A table's drop by DROP DATABASE is
+ * also "drop table". NULL: everything is done. */
+enum ddl_action ddl_policy_of(const struct ddl_policy *p, const struct ddl_step *s,
+                              const char **rule);
 
 #endif

@@ -22,8 +22,10 @@
 #include <strings.h>
 
 #define STATEMENT_SHOWN 400 /* bytes of a statement in a message */
-#define MODE_ANSI_QUOTES 4U
-#define MODE_NO_BACKSLASH_ESCAPES 0x100000U
+/* What by hand needs, too: the definition behind the statement. */
+#define NOT_KNOWN                                                                                  \
+    "; what the table is behind it is not known, so neither --ddl-done nor --ddl gets past it: "   \
+    "make a new dump"
 
 /* ---- whether it is followed ---- */
 
@@ -87,18 +89,14 @@ static bool client_is_utf8(unsigned collation)
            (collation >= 223 && collation <= 247) || (collation >= 255 && collation <= 323);
 }
 
-/* Its text means on our side what it meant on the source. */
+/* Why it cannot be known what it did. */
 static const char *ddl_strange(const struct binlog_statement *s)
 {
-    if (s->sql_mode & MODE_ANSI_QUOTES)
-        return "its session had sql_mode=ANSI_QUOTES";
-    if (s->sql_mode & MODE_NO_BACKSLASH_ESCAPES)
-        return "its session had sql_mode=NO_BACKSLASH_ESCAPES";
     if (s->error)
-        return "it failed on the source, maybe in its middle";
+        return "it failed on the source, maybe in its middle" NOT_KNOWN;
     for (size_t i = 0; i < s->len; i++)
         if ((unsigned char)s->text[i] >= 0x80 && !client_is_utf8(s->client))
-            return "it is not plain ASCII, nor UTF-8";
+            return "it is not plain ASCII, nor UTF-8" NOT_KNOWN;
     return NULL;
 }
 
@@ -173,6 +171,10 @@ static enum err_code step_look(struct ddl_job *j, const struct ddl_step *s, bool
         if (t && !*skip && !s->if_exists)
             return err_set(err, ERR_FOLLOW_DDL, "%s.%s is followed already", s->db, s->name);
         *skip = *skip || t;
+        if (s->act == ACT_LIKE && !*skip && !tables_find(j->run, s->other_db, s->other_name))
+            return err_set(err, ERR_FOLLOW_DDL,
+                           "%s.%s, which it is made like, is not followed" NOT_KNOWN, s->other_db,
+                           s->other_name);
         return ERR_OK;
     }
     if (t && step_window(j->run, t, skip, err))
@@ -316,8 +318,7 @@ static enum err_code job_step(struct ddl_job *j, const struct ddl_step *s, unsig
                               struct err *err)
 {
     const char *rule = "";
-    const enum ddl_action action =
-        j->by_hand ? DDL_APPLY : ddl_policy_of(j->run->ddl, s->kind, s->db, s->name, &rule);
+    const enum ddl_action action = j->by_hand ? DDL_APPLY : ddl_policy_of(j->run->ddl, s, &rule);
     bool skip = false;
 
     if (step_look(j, s, &skip, err))
@@ -328,6 +329,8 @@ static enum err_code job_step(struct ddl_job *j, const struct ddl_step *s, unsig
     }
     if (action == DDL_STOP)
         return err_set(err, ERR_FOLLOW_DDL, "--ddl %s", rule);
+    if (j->strange && !j->by_hand && action == DDL_APPLY)
+        return err_set(err, ERR_FOLLOW_DDL, "%s", j->strange);
     if (j->by_hand || action == DDL_SKIP)
         step_pass(j, s, j->by_hand ? "--ddl-done" : rule, n);
     else if (step_do(j, s, n, err))
@@ -427,11 +430,17 @@ static enum err_code ddl_do(struct follow_run *run, const struct binlog_item *it
                             struct err *err)
 {
     struct ddl_job j = {.run = run, .by_hand = ddl_by_hand(run, item)};
-    char *text = xstrndup(item->statement->text, item->statement->len);
+    struct strbuf text = {0};
     struct err why = ERR_INIT;
-    enum err_code rc;
+    enum err_code rc = ddl_plain(item->statement, &run->source, &text, &j.strange, &why);
 
-    rc = ddl_plan_parse(text, db, &run->source, &j.plan, &why);
+    if (!rc)
+        rc = ddl_plan_parse(strbuf_str(&text), db, &run->source, &j.plan, &why);
+    if (rc == ERR_FORMAT) {
+        struct err read = why;
+
+        rc = err_set(&why, ERR_FOLLOW_DDL, "%.400s" NOT_KNOWN, read.msg);
+    }
     if (!rc)
         rc = job_names(&j, &why);
     if (!rc) {
@@ -444,7 +453,7 @@ static enum err_code ddl_do(struct follow_run *run, const struct binlog_item *it
         *err = why;
     ddl_plan_release(&j.plan);
     follow_ddl_release(&j.note);
-    free(text);
+    strbuf_release(&text);
     return rc;
 }
 

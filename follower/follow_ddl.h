@@ -11,6 +11,7 @@ struct ddl_job { /* one statement */
     struct ddl_plan plan;
     struct follow_ddl note; /* as the target has it, or is to have it */
     bool by_hand;           /* the user has done it on the target */
+    const char *strange;    /* why it may be done by hand alone; NULL: it may be done */
 };
 
 /* ---- ddl_step.c: what is not an ALTER is one unit ---- */
@@ -53,6 +54,13 @@ MUST_CHECK enum err_code alter_exact(const struct ddl_job *j, const struct ddl_s
  */
 MUST_CHECK enum err_code partition_text_exact(const struct ddl_job *j, const struct ddl_step *s,
                                               const char *text, struct err *err);
+
+/* ---- ddl_plain.c ---- */
+/* Appends the statement as a session without ANSI_QUOTES, NO_BACKSLASH_ESCAPES and REAL_AS_FLOAT
+ * would have said it. *strange: something in it cannot be said so; else untouched. ERR_FORMAT: a
+ * quote is not closed. */
+MUST_CHECK enum err_code ddl_plain(const struct binlog_statement *s, const struct flavour *source,
+                                   struct strbuf *out, const char **strange, struct err *err);
 
 /* ---- ddl_learn.c ---- */
 /* The table as an ALTER leaves it, in `arena`. ERR_FOLLOW_DDL: it is not of the table that is

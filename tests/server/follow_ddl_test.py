@@ -108,6 +108,11 @@ def test_skip_stop_and_by_hand(t):
     caught_up(source, target, "--ddl-done", place).must(0, "transactions followed: 2")
     assert target.run("SELECT id, v FROM dd.a ORDER BY id") == ((2, 12), (3, 33))
     caught_up(source, target, "--ddl-done", place).must(0, "transactions followed: 0")
+    source.run("DROP DATABASE dd")
+    caught_up(source, target, "--ddl", "stop=drop table on dd.a").must(1, ["--ddl stop=drop table on dd.a", "DROP DATABASE dd"])
+    assert target.run("SELECT id, v FROM dd.a ORDER BY id") == ((2, 12), (3, 33))
+    caught_up(source, target).must()
+    assert not target.run("SHOW DATABASES LIKE 'dd'")
 
 
 def test_what_is_not_exact_stops(t):
@@ -117,14 +122,41 @@ def test_what_is_not_exact_stops(t):
             ("ALTER TABLE a MODIFY d datetime", "may change"), ("ALTER TABLE a MODIFY e enum('b','a')", "may change"),
             ("ALTER TABLE a MODIFY n int AUTO_INCREMENT, ADD KEY (n)", "AUTO_INCREMENT on a column"),
             ("ALTER TABLE a ADD COLUMN r datetime DEFAULT CURRENT_TIMESTAMP", "expression"),
-            ("ALTER TABLE a ADD CONSTRAINT ck CHECK (id > 0)", "by hand")):
-        source.run("USE dd", statement)
+            ("ALTER TABLE a ADD CONSTRAINT ck CHECK (id > 0)", "by hand"),
+            ("CREATE TABLE piped (s varchar(9) DEFAULT 'x', g varchar(20) AS (s || 'y'))", "PIPES_AS_CONCAT")):
+        source.run("USE dd", "SET sql_mode='STRICT_TRANS_TABLES,PIPES_AS_CONCAT'", statement)
         place = stopped_at(caught_up(source, target).must(1, ["FERRY-FOLLOW-DDL", why]))
-        target.run("USE dd", statement)
+        target.run("USE dd", "SET sql_mode='STRICT_TRANS_TABLES,PIPES_AS_CONCAT'", statement)
         caught_up(source, target, "--ddl-done", place).must()
     source.run("USE dd", "ALTER TABLE a MODIFY n bigint, ALGORITHM=COPY", "ALTER TABLE a MODIFY v varchar(6)", "ALTER TABLE a DROP COLUMN r", "UPDATE a SET n=n+1")
     caught_up(source, target).must()
     compare.same_database(source, target, "dd")
+
+
+def test_modes_lists_and_what_is_by_hand_alone(t):
+    source, target = started(t, "mariadb", "tidb", "CREATE TABLE a (id int PRIMARY KEY, x int, y int)", "INSERT INTO a VALUES (1,10,20)")
+    t.gone_after(source, "other")
+    source.run("USE dd", "ALTER TABLE a ADD COLUMN (v varchar(20) DEFAULT 'a,b)', w int, KEY ww (w))", "UPDATE a SET v='x'",
+               "SET sql_mode='ANSI'", """ALTER TABLE "a" ADD COLUMN "q""`r" REAL DEFAULT 1, ADD COLUMN z varchar(20) DEFAULT 'it''s "so"'""",
+               """CREATE TABLE "dd"."n n" ("a b" int PRIMARY KEY, c REAL)""", """INSERT INTO "n n" VALUES (1,0.5)""",
+               "SET sql_mode='NO_BACKSLASH_ESCAPES'", r"ALTER TABLE a ADD COLUMN s varchar(20) DEFAULT 'a\b\', ADD COLUMN u int", "UPDATE a SET u=1")
+    caught_up(source, target).must()
+    compare.same_database(source, target, "dd")
+    # rows go that are not logged
+    source.run("USE dd", "ALTER IGNORE TABLE a ADD UNIQUE KEY xx (x)", "UPDATE a SET u=2")
+    place = stopped_at(caught_up(source, target).must(1, "ALTER IGNORE is to be done by hand"))
+    target.run("ALTER TABLE dd.a ADD UNIQUE KEY xx (x)")
+    caught_up(source, target, "--ddl-done", place).must()
+    # a swap of names
+    source.run("USE dd", "ALTER TABLE a CHANGE x y int, CHANGE y x int", "UPDATE a SET x=x+1")
+    place = stopped_at(caught_up(source, target).must(1, ["the column 'x' takes the name of 'y'", "leaves their values swapped"]))
+    for rename in ("x TO t", "y TO x", "t TO y"):
+        target.run("ALTER TABLE dd.a RENAME COLUMN %s" % rename)
+    caught_up(source, target, "--ddl-done", place).must()
+    compare.same_database(source, target, "dd")
+    source.run("CREATE DATABASE other", "CREATE TABLE other.o (i int)", "CREATE TABLE dd.l LIKE other.o")
+    place = stopped_at(caught_up(source, target).must(1, "make a new dump"))
+    caught_up(source, target, "--ddl-done", place).must(1, ["other.o, which it is made like, is not followed", "make a new dump"])
 
 
 def test_gh_ost(t):

@@ -138,8 +138,13 @@ static void makes_steps_of_statements(void **state)
          "alter d.a, by-hand [ADD CONSTRAINT f FOREIGN KEY (x) REFERENCES b (y)]; "},
         {"ALTER TABLE a FORCE", "alter d.a; "},
         {"CREATE TABLE a AS SELECT 1", NULL},
-        {"ALTER TABLE a ADD COLUMN (x int, y int)", NULL},
-        {"ALTER IGNORE TABLE a ADD x int", NULL},
+        {"ALTER TABLE a ADD COLUMN (x int DEFAULT 1, y dec(3,1)), DROP z",
+         "alter d.a, add -> x [x int DEFAULT 1], add -> y [y dec(3,1)], drop z; "},
+        {"ALTER TABLE a ADD (x int, KEY k (x))",
+         "alter d.a, add -> x [x int], add-key -> k [KEY k (x)]; "},
+        {"ALTER TABLE a ADD (x int, y int", NULL},
+        {"ALTER TABLE a ADD (x int))", NULL},
+        {"ALTER IGNORE TABLE a ADD x int", "alter d.a, by-hand [ALTER IGNORE], add -> x [x int]; "},
         {"ALTER TABLE a ADD SYSTEM VERSIONING", NULL},
     };
 
