@@ -28,7 +28,7 @@ B := build/$(VARIANT)
 BIN := $(if $(filter release,$(VARIANT)),build/ferry,$(B)/ferry)
 LIB := $(B)/libferry.a
 
-STD := -std=c11 -D_POSIX_C_SOURCE=200809L
+STD := -std=c11 -D_XOPEN_SOURCE=700
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
         -Wmissing-prototypes -Wold-style-definition -Wvla -Wwrite-strings -Wcast-qual \
         -Wpointer-arith -Wundef -Wredundant-decls -Wformat=2 -Wnull-dereference -Wswitch-enum

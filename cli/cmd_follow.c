@@ -1,4 +1,5 @@
 /* ferry follow: options -> follow_config -> follow_run -> where the target is now. */
+#include "cli/cmd_follow.h"
 #include "cli/closing.h"
 #include "cli/cutover_print.h"
 #include "cli/opt_common.h"

@@ -1,5 +1,6 @@
 #include "cli/job_common.h"
 #include "cli/cmd_copy.h"
+#include "cli/cmd_follow.h"
 #include "cli/cmd_verify.h"
 #include "cli/opt_csv.h"
 
@@ -18,8 +19,7 @@
 #define BEGIN_US ((uint64_t)30 * 1000000) /* a job in the background holds its lock by then */
 #define FILE_MAX ((size_t)1 << 20)
 
-extern const struct opt follow_opts_table[]; /* cmd_follow.c */
-extern char **environ;                       // NOLINT: POSIX leaves its declaration to us
+extern char **environ; // NOLINT: POSIX leaves its declaration to us
 
 const struct job_commands job_commands_table = {
     {{{"", dump_opts_table, NULL}, {"", csv_opts_table, NULL}},
