@@ -149,6 +149,11 @@ dev:
 	+$(MAKE) WERROR=1 all unit
 install: $(BIN)
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/ferry
+	@mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(BIN) help man > $(DESTDIR)$(PREFIX)/share/man/man1/ferry.1
+	for c in $$($(BIN) --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | grep -vx help); do \
+	    $(BIN) help man $$c > $(DESTDIR)$(PREFIX)/share/man/man1/ferry-$$c.1 || exit 1; done
+	$(BIN) help completion > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ferry
 clean:
 	rm -rf build
 

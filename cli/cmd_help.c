@@ -1,10 +1,12 @@
-/* ferry help [COMMAND | errors | checks]: the same words as --help; `errors` prints docs/errors.md,
- * `checks` docs/check.md. */
-#include "cli/opt_common.h"
+/* ferry help [COMMAND | errors | checks | man [COMMAND] | completion]: the same words as --help;
+ * `errors` prints docs/errors.md, `checks` docs/check.md. */
+#include "cli/help_forms.h"
 
 #include "check/check.h"
+#include "common/base/mem.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void errors_print(void)
@@ -36,27 +38,82 @@ static void checks_print(void)
     strbuf_release(&out);
 }
 
-enum err_code command_help_words(struct command_context *ctx, struct err *err)
+/* As if the command were said with --help. */
+static enum err_code command_said(const struct command_context *ctx, const char *name,
+                                  enum help_form form, struct err *err)
 {
     static char help[] = "--help";
-    char *argv[] = {ctx->argc > 1 ? ctx->argv[1] : NULL, help, NULL};
-    struct command_context inner = {.argc = 2, .argv = argv, .cancel = ctx->cancel};
-    const struct command *command;
+    const struct command *command = command_find(name);
+    char *argv[] = {NULL, help, NULL};
+    struct command_context inner = {
+        .argc = 2, .argv = argv, .cancel = ctx->cancel, .help_form = form};
+    char *said;
+    enum err_code rc;
 
-    if (ctx->argc < 2) {
+    if (!command || command->run == command_help_words)
+        return err_set(err, ERR_USAGE, "there is no help for '%s'", name);
+    said = xstrdup(name);
+    argv[0] = said;
+    rc = command->run(&inner, err);
+    free(said);
+    return rc;
+}
+
+static void print(struct strbuf *out)
+{
+    (void)fputs(strbuf_str(out), stdout);
+    strbuf_release(out);
+}
+
+static enum err_code man_print(const struct command_context *ctx, const char *name, struct err *err)
+{
+    struct strbuf out = {0};
+    size_t count;
+    const struct command *commands = command_list(&count);
+
+    if (name)
+        return command_said(ctx, name, HELP_MAN, err);
+    help_man_program(&out, commands, count);
+    print(&out);
+    return ERR_OK;
+}
+
+static enum err_code completion_print(const struct command_context *ctx, struct err *err)
+{
+    struct strbuf out = {0};
+    size_t count;
+    const struct command *commands = command_list(&count);
+
+    help_completion_begin(&out, commands, count);
+    print(&out);
+    for (size_t i = 0; i < count; i++)
+        if (commands[i].run != command_help_words &&
+            command_said(ctx, commands[i].name, HELP_COMPLETION, err))
+            return err->code;
+    help_completion_end(&out);
+    print(&out);
+    return ERR_OK;
+}
+
+enum err_code command_help_words(struct command_context *ctx, struct err *err)
+{
+    const char *word = ctx->argc > 1 ? ctx->argv[1] : NULL;
+
+    if (!word) {
         command_usage(stdout);
         return ERR_OK;
     }
-    if (strcmp(ctx->argv[1], "errors") == 0) {
+    if (strcmp(word, "errors") == 0) {
         errors_print();
         return ERR_OK;
     }
-    if (strcmp(ctx->argv[1], "checks") == 0) {
+    if (strcmp(word, "checks") == 0) {
         checks_print();
         return ERR_OK;
     }
-    command = command_find(ctx->argv[1]);
-    if (!command || command->run == command_help_words)
-        return err_set(err, ERR_USAGE, "there is no help for '%s'", ctx->argv[1]);
-    return command->run(&inner, err);
+    if (strcmp(word, "man") == 0)
+        return man_print(ctx, ctx->argc > 2 ? ctx->argv[2] : NULL, err);
+    if (strcmp(word, "completion") == 0)
+        return completion_print(ctx, err);
+    return command_said(ctx, word, HELP_TEXT, err);
 }

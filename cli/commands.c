@@ -30,10 +30,17 @@ static const struct command commands[] = {
      command_conflicts},
     {"status", "status URL [--json]", "say how far a dump is, from another terminal",
      command_status},
-    {"help", "help [COMMAND | errors | checks]",
-     "the words of --help; the lists of errors and of checks", command_help_words},
+    {"help", "help [COMMAND | errors | checks | man [COMMAND] | completion]",
+     "the words of --help; the lists of errors and of checks; man pages, completion for bash",
+     command_help_words},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+const struct command *command_list(size_t *count)
+{
+    *count = COMMAND_COUNT;
+    return commands;
+}
 
 const struct command *command_find(const char *name)
 {

@@ -1,5 +1,7 @@
 #include "cli/opt_common.h"
 
+#include "cli/help_forms.h"
+
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
@@ -172,12 +174,22 @@ enum err_code server_opts_resolve(const struct server_opts *opts, const char *ro
     return rc;
 }
 
-static void command_help(const struct command_line *line)
+static void command_help(const struct command_line *line, const struct command_context *ctx)
 {
     struct strbuf sb = {0};
 
-    strbuf_addf(&sb, "usage: ferry %s\n\n%s\n", line->usage, line->text);
-    opt_help(&sb, line->tables, line->table_count);
+    switch (ctx->help_form) {
+    case HELP_TEXT:
+        strbuf_addf(&sb, "usage: ferry %s\n\n%s\n", line->usage, line->text);
+        opt_help(&sb, line->tables, line->table_count);
+        break;
+    case HELP_MAN:
+        help_man_command(&sb, line, command_find(ctx->argv[0])->summary);
+        break;
+    case HELP_COMPLETION:
+        help_completion_command(&sb, line);
+        break;
+    }
     (void)fputs(strbuf_str(&sb), stdout);
     strbuf_release(&sb);
 }
@@ -191,7 +203,7 @@ enum err_code command_words(const struct command_line *line, const struct comman
     if (rc)
         return rc;
     if (line->general->help) {
-        command_help(line);
+        command_help(line, ctx);
         return ERR_OK;
     }
     return general_opts_apply(line->general, err);
@@ -207,7 +219,7 @@ enum err_code command_start(const struct command_line *line, const struct comman
     if (rc)
         return rc;
     if (line->general->help) {
-        command_help(line);
+        command_help(line, ctx);
         return ERR_OK;
     }
     if (arg && first < ctx->argc)

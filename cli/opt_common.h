@@ -36,6 +36,8 @@ MUST_CHECK enum err_code server_opts_resolve(const struct server_opts *opts, con
 MUST_CHECK enum err_code general_opts_apply(const struct general_opts *opts, struct err *err);
 enum progress_mode general_opts_progress(const struct general_opts *opts);
 
+/* What --help makes of a command's options. */
+enum help_form { HELP_TEXT, HELP_MAN, HELP_COMPLETION };
 /* What main hands to a command. */
 #define EXIT_LEFT_OUT 6 /* done, with objects or rows left out as asked */
 struct command_context {
@@ -43,13 +45,16 @@ struct command_context {
     char **argv; /* argv[0] is the command's name */
     const struct cancel *cancel;
     int exit_status; /* for a command that succeeds with less than all: 3, 4 or 6 */
+    enum help_form help_form;
 };
 typedef enum err_code command_fn(struct command_context *ctx, struct err *err);
 struct command {
     const char *name, *usage, *summary;
     command_fn *run;
 };
-/* The table of commands (commands.c); NULL: no such command. */
+/* The table of commands (commands.c), in the order of --help. */
+const struct command *command_list(size_t *count);
+/* NULL: no such command. */
 const struct command *command_find(const char *name);
 void command_usage(FILE *out);
 enum err_code command_check(struct command_context *ctx, struct err *err);

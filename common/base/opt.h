@@ -66,6 +66,8 @@ MUST_CHECK enum err_code opt_parse(struct opt_set **set, const struct opt_table 
                                    struct err *err);
 /* true: the option was given (command line, environment or file), not defaulted. */
 bool opt_given(const struct opt_set *set, const char *name);
+/* Adds FERRY_ and the long name in capitals, '-' as '_'. */
+void opt_add_env_name(struct strbuf *out, const struct opt *opt);
 void opt_help(struct strbuf *out, const struct opt_table *tables, size_t table_count);
 void opt_set_free(struct opt_set *set);
 

@@ -21,7 +21,4 @@ struct opt_entry {
 MUST_CHECK enum err_code opt_value_set(struct opt_entry *e, enum opt_from from, const char *value,
                                        struct arena *arena, struct err *err);
 
-/* Adds FERRY_ and the long name in capitals, '-' as '_'. */
-void opt_add_env_name(struct strbuf *out, const struct opt *opt);
-
 #endif
