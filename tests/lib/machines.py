@@ -10,6 +10,7 @@ import subprocess
 import threading
 
 import ferry
+import scratch
 
 NUMBERS = itertools.count()
 
@@ -67,7 +68,7 @@ class Machine:
         self.name, self.folder = name, t.path(name)
         os.makedirs(self.folder)
         number = next(NUMBERS)
-        self.space = "ferry-%d-%d" % (os.getpid(), number)
+        self.space = "%s-%d-%d" % (os.path.basename(scratch.folder()), os.getpid(), number)
         self.veth = "fy%d-%d" % (os.getpid() % 100000, number)
         self.host = "10.%d.%d.1" % (200 + number % 50, os.getpid() % 250)
         self.apart = bool(shutil.which("ip") and shutil.which("unshare")) and self.make()

@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.parse
 
-from servers import Skip, free_port
+from servers import Skip, free_port, release_port
 
 ACCESS, SECRET = "testkey", "testsecret-that-nobody-may-see"
 
@@ -34,7 +34,7 @@ class S3:
                                         stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=t.folder, start_new_session=True,
                                         env=dict(os.environ, ROOT_ACCESS_KEY=ACCESS, ROOT_SECRET_KEY=SECRET))
         log.close()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             try:
                 socket.create_connection((host, self.port), 1).close()
@@ -52,6 +52,7 @@ class S3:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
+        release_port(self.port)
 
     def path(self, *parts):
         return os.path.join(self.folder, "bucket", *parts)

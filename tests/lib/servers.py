@@ -4,7 +4,9 @@ A server is started once a run and shared by the tests (each test makes its own 
 reconfigures one starts its own. Servers.close() ends all of them, whatever happened."""
 
 import ctypes
+import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,28 +17,51 @@ import time
 
 import pymysql
 
+import scratch
+
 
 class Skip(Exception):
     """A test that cannot run here, with the reason."""
 
 
+CLAIMS = {}  # port: a name in the kernel that is free again when this process ends
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """No other run of ours has it, also while its server is down; below those that the kernel gives to clients (from 32768)."""
+    while True:
+        port = random.SystemRandom().randrange(10000, 30000)
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind("\0ferry-tests-port-%d" % port)
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        CLAIMS[port] = claim
+        return port
 
 
-def fresh_data(template, make, data):
+def release_port(port):
+    if port in CLAIMS:
+        CLAIMS.pop(port).close()
+
+
+def fresh_data(name, make, data):
     """A new data folder as a copy of one that is made once a run: installing takes seconds of processor time."""
-    if not os.path.exists(template):
-        for last in (False, True):
-            shutil.rmtree(template + ".part", ignore_errors=True)
-            done = make(template + ".part")
-            if done.returncode == 0:
-                break
-            if last:
-                raise RuntimeError("no data folder: %s" % (done.stdout + done.stderr).decode(errors="replace")[-3000:])
-        os.rename(template + ".part", template)
+    template = os.path.join(scratch.folder(), "template-" + name)
+    with open(template + ".lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(template):
+            for last in (False, True):
+                shutil.rmtree(template + ".part", ignore_errors=True)
+                done = make(template + ".part")
+                if done.returncode == 0:
+                    break
+                if last:
+                    raise RuntimeError("no data folder: %s" % (done.stdout + done.stderr).decode(errors="replace")[-3000:])
+            os.rename(template + ".part", template)
     subprocess.run(["cp", "-r", "--sparse=always", template, data], check=True)
 
 
@@ -52,7 +77,7 @@ class Server:
     """name: 'mariadb', 'mysql' or 'tidb'. url: for --source and --target."""
 
     name = "?"
-    start_seconds = 60
+    start_seconds = 180
 
     def __init__(self, work, options=()):
         self.folder = tempfile.mkdtemp(prefix=self.name + "-", dir=work)
@@ -110,6 +135,7 @@ class Server:
     def close(self):
         self.stop(signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
+        release_port(self.port)
 
     def connect(self, **options):
         options = dict({"host": "127.0.0.1", "port": self.port, "user": "root", "charset": "utf8mb4", "autocommit": True,
@@ -138,7 +164,7 @@ class MariaDB(Server):
         if not shutil.which("mariadbd"):
             raise Skip("no mariadbd on PATH")
         self.data = os.path.join(self.folder, "data")
-        fresh_data(os.path.join(os.path.dirname(self.folder), "template-mariadb"), lambda data: subprocess.run(
+        fresh_data(self.name, lambda data: subprocess.run(
             ["mariadb-install-db", "--no-defaults", "--user=root", "--datadir=" + data, "--auth-root-authentication-method=normal",
              "--skip-test-db", "--force"], capture_output=True), self.data)
 
@@ -161,15 +187,15 @@ class MySQL(Server):
     def prepare(self):
         if os.geteuid() != 0 or not os.path.exists(self.root() + "/usr/sbin/mysqld"):
             raise Skip("no MySQL 9.7 in $FERRY_MYSQL_ROOT (made by tests/setup servers, as root)")
-        self.data = tempfile.mkdtemp(prefix="ferry-test-", dir=self.root() + "/tmp")
+        self.data = tempfile.mkdtemp(prefix="mysql-", dir=scratch.beside(self.root() + "/tmp"))
         self.inside = self.data[len(self.root()):] + "/data"
-        fresh_data(os.path.join(os.path.dirname(self.folder), "template-mysql"), self.install, self.data + "/data")
+        fresh_data(self.name, self.install, self.data + "/data")
 
     def install(self, data):
         """Inside the root folder, and moved out of it; without its identity, so that each copy makes its own."""
-        with tempfile.TemporaryDirectory(prefix="ferry-test-", dir=self.root() + "/tmp") as there:
+        with tempfile.TemporaryDirectory(prefix="install-", dir=scratch.beside(self.root() + "/tmp")) as there:
             done = subprocess.run(["chroot", self.root(), "/usr/sbin/mysqld", "--no-defaults", "--initialize-insecure", "--user=root",
-                                   "--datadir=" + there[len(self.root()):] + "/data"], capture_output=True)
+                                   "--tmpdir=" + there[len(self.root()):], "--datadir=" + there[len(self.root()):] + "/data"], capture_output=True)
             if done.returncode == 0:
                 if os.path.exists(there + "/data/auto.cnf"):
                     os.remove(there + "/data/auto.cnf")
@@ -179,7 +205,7 @@ class MySQL(Server):
     def command(self):
         return ["chroot", self.root(), "/usr/sbin/mysqld", "--no-defaults", "--user=root", "--datadir=" + self.inside,
                 "--bind-address=127.0.0.1", "--port=%d" % self.port, "--socket=%s/sock" % self.inside,
-                "--pid-file=%s/pid" % self.inside, "--server-id=2", "--gtid-mode=ON", "--enforce-gtid-consistency=ON",
+                "--pid-file=%s/pid" % self.inside, "--tmpdir=" + os.path.dirname(self.inside), "--server-id=2", "--gtid-mode=ON", "--enforce-gtid-consistency=ON",
                 "--local-infile=1", "--mysqlx=OFF", "--secure-file-priv=NULL", "--innodb-flush-log-at-trx-commit=2",
                 "--innodb-buffer-pool-size=512M"] + self.options
 
@@ -223,7 +249,7 @@ class MySQL55(OldServer):
 
 class OldMariaDB(OldServer):
     def install(self):
-        fresh_data(os.path.join(os.path.dirname(self.folder), "template-" + self.name), lambda data: subprocess.run(
+        fresh_data(self.name, lambda data: subprocess.run(
             [os.path.join(self.root(), "scripts", self.installer), "--no-defaults", "--user=root", "--force",
              "--basedir=" + self.root(), "--datadir=" + data, "--auth-root-authentication-method=normal", "--skip-name-resolve"],
             capture_output=True, env=self.environment()), self.data)
