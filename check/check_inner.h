@@ -147,6 +147,7 @@ check_fn check_binlog_enable, check_binlog_format, check_binlog_row_image, check
     check_binlog_db, check_log_replica, check_gtid, check_retention, check_server_id,
     check_server_id_clash, check_reader;    /* binlog.c */
 check_fn check_position, check_binlog_read; /* binlog_proof.c */
+check_fn check_cutover;                     /* cutover.c */
 check_fn check_dump_privilege, check_lock_privilege, check_ddl_lock, check_process,
     check_replication_privilege, check_objects_privilege, check_xa, check_target_privilege,
     check_roles, check_definers; /* rights.c */

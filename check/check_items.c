@@ -186,6 +186,15 @@ const struct check_item check_items[] = {
       "Nothing can be followed.", CHECK_FOLLOW},
      NEEDS_SOURCE | NEEDS_BINLOG | NEEDS_LOGGING,
      check_binlog_read},
+    {{"cutover_privilege",
+      "The account may end the move: make the source read-only, and see who still writes",
+      "SHOW GRANTS: READ ONLY ADMIN (MariaDB), SYSTEM_VARIABLES_ADMIN and CONNECTION_ADMIN "
+      "(MySQL); "
+      "PROCESS, XA_RECOVER_ADMIN",
+      "--cutover --set-read-only would be refused; open transactions would not be waited for.",
+      CHECK_FOLLOW},
+     NEEDS_SOURCE | NEEDS_BINLOG,
+     check_cutover},
     {{"cascades", "No foreign key changes rows that the binlog does not show",
       "information_schema.REFERENTIAL_CONSTRAINTS, innodb_native_foreign_keys",
       "InnoDB leaves what a cascade changes out of the binlog.", READING},

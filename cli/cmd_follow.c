@@ -154,21 +154,6 @@ static bool until_time(const char *text, int64_t *out)
     return true;
 }
 
-/* NAME:DIGITS, where NAME is no UUID's part: *file is the caller's. */
-static bool until_position(const char *text, char **file, uint64_t *offset)
-{
-    const char *colon = strrchr(text, ':');
-    char *end;
-
-    if (!colon || !isdigit((unsigned char)colon[1]) || !strchr(text, '.') || strchr(text, ','))
-        return false;
-    *offset = strtoull(colon + 1, &end, 10);
-    if (*end)
-        return false;
-    *file = strndup(text, (size_t)(colon - text));
-    return *file != NULL;
-}
-
 static enum err_code until_parse(const char *text, struct follow_until *u, char **file,
                                  struct err *err)
 {
@@ -179,7 +164,7 @@ static enum err_code until_parse(const char *text, struct follow_until *u, char 
         u->kind = FOLLOW_CAUGHT_UP;
     } else if (until_time(text, &u->time)) {
         u->kind = FOLLOW_TIME;
-    } else if (until_position(text, file, &u->offset)) {
+    } else if (position_place_parse(text, file, &u->offset)) {
         u->kind = FOLLOW_POSITION;
         u->file = *file;
     } else if (strpbrk(text, ":-") && isxdigit((unsigned char)*text)) {
@@ -211,7 +196,7 @@ static enum err_code from_parse(const struct follow_opts *o, struct follow_confi
     config->rename_rules = o->renames.items;
     config->rename_count = o->renames.count;
     config->from_now = o->from && strcmp(o->from, "now") == 0;
-    if (o->from && !config->from_now && until_position(o->from, file, &config->from_offset))
+    if (o->from && !config->from_now && position_place_parse(o->from, file, &config->from_offset))
         config->from_file = *file;
     else if (o->from && !config->from_now)
         config->from_gtids = o->from;
@@ -288,7 +273,7 @@ static enum err_code follow_with(const struct follow_opts *o, const struct gener
     rc = until_parse(o->until, &config.until, &file, err);
     if (!rc)
         rc = from_parse(o, &config, &from, err);
-    if (!rc && o->ddl_done && !until_position(o->ddl_done, &done, &config.ddl_done_offset))
+    if (!rc && o->ddl_done && !position_place_parse(o->ddl_done, &done, &config.ddl_done_offset))
         rc = err_set(err, ERR_USAGE, "--ddl-done '%s' is not FILE:POS", o->ddl_done);
     config.ddl_done_file = done;
     if (!rc)

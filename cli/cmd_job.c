@@ -72,12 +72,23 @@ static enum err_code record_of(const struct job_home *home, struct job_record *r
     return rc ? rc : job_record_read(home->dir, r, err);
 }
 
+/* "  dump: FERRY-..." of the stage that needs its user. */
+static const char *blocked_text(const struct job_record *r, struct strbuf *out)
+{
+    for (int i = 0; i < STAGE_COUNT; i++)
+        if (r->stages[i].status == STAGE_NEEDS_YOU)
+            strbuf_addf(out, "  %s: %s", stage_word((enum stage_name)i),
+                        r->stages[i].error.name ? r->stages[i].error.name : "");
+    return strbuf_str(out);
+}
+
 static enum err_code list_one(const char *root, const char *name, json_t *all, struct err *err)
 {
     struct job_home home = JOB_HOME_INIT;
     struct job_record r = {0};
     struct err one = ERR_INIT;
     struct strbuf line = {0};
+    struct strbuf why = {0};
     enum err_code rc = home_init(&home, root, name, &one);
 
     if (rc) { /* a folder of somebody else's */
@@ -96,8 +107,10 @@ static enum err_code list_one(const char *root, const char *name, json_t *all, s
         job_line_text(&r, &line);
         (void)printf("%-20s %-12s %-10s %s\n", r.name, r.mode,
                      r.status == JOB_RUNNING && !running ? "stopped" : job_status_word(r.status),
-                     running ? strbuf_str(&line) + strlen("job ") + strlen(r.name) : "");
+                     running ? strbuf_str(&line) + strlen("job ") + strlen(r.name)
+                             : blocked_text(&r, &why));
     }
+    strbuf_release(&why);
     strbuf_release(&line);
     job_record_release(&r);
     home_release(&home);
@@ -240,6 +253,8 @@ static enum err_code verb_resume(const struct job_opts *o, const struct general_
                               .cancel = ctx->cancel};
     enum err_code rc = home_must_exist(home, err);
 
+    if (!rc && o->accept)
+        rc = accepted_check(o->accept, err);
     if (!rc && o->detach) {
         rc = job_detach(home, &start, err);
         return rc || !o->json ? rc : verb_status(o, home, err);

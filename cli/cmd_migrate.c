@@ -65,8 +65,10 @@ static enum err_code migrate_with(const struct migrate_opts *o, const struct gen
                               .cancel = ctx->cancel};
     char *root = NULL;
     bool over = false;
-    enum err_code rc = jobs_dir(o->jobs_dir, &root, err);
+    enum err_code rc = o->accept ? accepted_check(o->accept, err) : ERR_OK;
 
+    if (!rc)
+        rc = jobs_dir(o->jobs_dir, &root, err);
     start.root = root;
     if (!rc && o->dry_run)
         rc = dry_run(root, file, o, err);

@@ -302,7 +302,20 @@ static void detached_become(char **args, int out)
     _exit(127);
 }
 
-/* Until it holds the lock, or has ended. */
+/* true: the state is of a run by this process. */
+static bool begun_by(const struct job_home *home, pid_t pid)
+{
+    struct job_record r = {0};
+    struct err err = ERR_INIT;
+    const bool read = job_record_read(home->dir, &r, &err) == ERR_OK;
+    const bool mine =
+        read && json_integer_value(json_object_get(r.runner, "pid")) == (json_int_t)pid;
+
+    job_record_release(&r);
+    return mine;
+}
+
+/* Until it runs the job, or has ended. */
 static enum err_code detached_wait(const struct job_home *home, const struct job_start *s,
                                    pid_t pid, const char *log, struct err *err)
 {
@@ -310,14 +323,11 @@ static enum err_code detached_wait(const struct job_home *home, const struct job
     int status = 0;
 
     for (;;) {
-        json_t *owner = NULL;
-        const bool held = home_locked(home, &owner) &&
-                          json_integer_value(json_object_get(owner, "pid")) == (json_int_t)pid;
+        const bool ended = waitpid(pid, &status, WNOHANG) == pid;
 
-        json_decref(owner);
-        if (held)
+        if (begun_by(home, pid))
             return ERR_OK;
-        if (waitpid(pid, &status, WNOHANG) == pid)
+        if (ended)
             return WIFEXITED(status) && WEXITSTATUS(status) == 0
                        ? ERR_OK
                        : err_set(err, ERR_JOB_STATE, "job '%s' ended at once: see '%s'", home->name,

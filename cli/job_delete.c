@@ -46,6 +46,17 @@ static enum err_code path_take(void *ctx, const char *path, const struct store_i
     return ERR_OK;
 }
 
+/* The one folder that a dump makes below its output, empty now; an object store has none. */
+static void folder_remove(const char *url)
+{
+    const char *path = strncmp(url, "file://", 7) == 0 ? url + 7 : url;
+    char *manifest = xasprintf("%s/ferry.manifest", path);
+
+    if (*path == '/')
+        (void)rmdir(manifest);
+    free(manifest);
+}
+
 /* Only what is certainly this job's dump; the manifest goes last, so that it can be said again. */
 static enum err_code dump_remove(const char *url, const char *uuid, struct err *err)
 {
@@ -75,6 +86,8 @@ static enum err_code dump_remove(const char *url, const char *uuid, struct err *
         free(paths.items[i]);
     free(paths.items);
     store_free(store);
+    if (!rc)
+        folder_remove(url);
     return rc;
 }
 

@@ -9,6 +9,7 @@
 
 #include "common/mysql/ident.h"
 #include "common/mysql/route.h"
+#include "common/mysql/same_server.h"
 #include "common/schema/read.h"
 
 #include <stdlib.h>
@@ -230,6 +231,19 @@ static enum err_code objects_make(struct claiming *c, struct err *err)
     return rc;
 }
 
+/* By whatever names they go, and whatever the tables are called: at the cut-over the source becomes
+ * read-only. */
+static enum err_code two_servers(const struct claiming *c, struct err *err)
+{
+    bool same = false;
+
+    if (server_same(c->source, c->target, &same, err))
+        return err->code;
+    return same ? err_set(err, ERR_JOB_SAME, "[source] and [target] lead to one server, %s",
+                          c->run->spec->source_url)
+                : ERR_OK;
+}
+
 enum err_code job_claim(const struct job_run *run, const char *id, struct err *err)
 {
     const char *schema = run->spec->meta_schema ? run->spec->meta_schema : SCHEMA_DEFAULT;
@@ -239,6 +253,8 @@ enum err_code job_claim(const struct job_run *run, const char *id, struct err *e
 
     if (!rc)
         rc = open_both(&c, err);
+    if (!rc)
+        rc = two_servers(&c, err);
     if (!rc)
         rc = conn_value(c.target, "SELECT @@lower_case_table_names", &folded, err);
     if (!rc) {

@@ -53,6 +53,18 @@ static void follow_text(const json_t *f, struct strbuf *out)
     strbuf_addch(out, '\n');
 }
 
+/* A command's own hint speaks of its options and of saying it again. */
+static void then_text(const struct job_record *r, enum stage_name name, struct strbuf *out)
+{
+    if (name == STAGE_CHECK) /* its hint says it */
+        return;
+    strbuf_addf(
+        out,
+        "            then: ferry job resume %s; an option of this stage goes into [%s] of the "
+        "job's file\n",
+        r->name, name == STAGE_CUTOVER ? "follow" : stage_word(name));
+}
+
 static void stage_text(const struct job_record *r, enum stage_name name, bool running,
                        struct strbuf *out)
 {
@@ -77,6 +89,10 @@ static void stage_text(const struct job_record *r, enum stage_name name, bool ru
         strbuf_addf(out, "            %s\n", s->error.message);
     if (s->error.hint && *s->error.hint && s->status == STAGE_NEEDS_YOU)
         strbuf_addf(out, "            hint: %s\n", s->error.hint);
+    if (s->status == STAGE_NEEDS_YOU)
+        then_text(r, name, out);
+    if (s->warning && running && s->status == STAGE_RUNNING)
+        strbuf_addf(out, "            %.19sZ: %s\n", s->warning_time, s->warning);
     if (name == STAGE_FOLLOW)
         follow_text(r->follow, out);
 }

@@ -71,6 +71,8 @@ void job_record_release(struct job_record *s)
     for (int i = 0; i < STAGE_COUNT; i++) {
         stage_error_clear(&s->stages[i].error);
         json_decref(s->stages[i].closing);
+        free(s->stages[i].warning);
+        free(s->stages[i].warning_time);
     }
     json_decref(s->checks);
     json_decref(s->accepted);
@@ -138,6 +140,18 @@ static json_t *error_json(const struct stage_error *e)
     return json;
 }
 
+static json_t *warning_json(const struct stage_state *s)
+{
+    json_t *json;
+
+    if (!s->warning)
+        return json_null();
+    json = json_object();
+    put(json, "time", json_any_text(s->warning_time));
+    put(json, "message", json_any_text(s->warning));
+    return json;
+}
+
 static json_t *stage_json(enum stage_name name, const struct stage_state *s)
 {
     json_t *json = json_object();
@@ -157,6 +171,7 @@ static json_t *stage_json(enum stage_name name, const struct stage_state *s)
     put(json, "pid", s->pid ? json_integer(s->pid) : json_null());
     put(json, "left_out", json_boolean(s->left_out));
     put(json, "error", error_json(&s->error));
+    put(json, "warning", warning_json(s));
     put(json, "closing", json_incref(s->closing));
     return json;
 }
@@ -321,6 +336,8 @@ static bool stage_of(struct stage_state *s, const json_t *json)
         s->error = (struct stage_error){
             text_of(error, "name"), text_of(error, "message"), text_of(error, "hint"),
             (int)json_integer_value(json_object_get(error, "exit_status"))};
+    s->warning = text_of(json_object_get(json, "warning"), "message");
+    s->warning_time = text_of(json_object_get(json, "warning"), "time");
     if (json_is_object(closing))
         s->closing = json_incref(closing);
     return true;

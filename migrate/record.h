@@ -50,6 +50,7 @@ struct stage_state {
     int64_t pid;                       /* 0: no process */
     bool left_out;                     /* done, with rows or objects left out by name */
     struct stage_error error;          /* the last one */
+    char *warning, *warning_time;      /* heap; the last one of the present run, UTC; NULL: none */
     json_t *closing; /* what the command said of itself at its end; NULL: nothing */
 };
 struct job_record {

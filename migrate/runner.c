@@ -14,6 +14,7 @@
 #define LOOK_US 100000
 #define WRITE_US 1000000
 #define SAY_US 10000000
+#define SAY_SELDOM_US 60000000
 #define HELPER_US 3000000
 #define AT_ONCE_US 7000000 /* asked once more: it stops where it is, which it can go on from */
 #define KILL_US 9000000
@@ -117,7 +118,8 @@ static void stage_start(struct runner *r, enum stage_name s)
             return;
         }
     }
-    r->stage[s].log_from = log_size(r, s);
+    r->stage[s].log_from = r->stage[s].log_seen = log_size(r, s);
+    warning_clear(st);
     r->stage[s].rows_before = st->rows;
     r->stage[s].began_us = clock_mono_us();
     strbuf_reset(&r->stage[s].said);
@@ -297,12 +299,18 @@ static void uuid_take(struct runner *r)
 
 static void children_look(struct runner *r)
 {
+    const bool look = clock_mono_us() - r->warned_us > WRITE_US;
+
+    if (look)
+        r->warned_us = clock_mono_us();
     for (int i = 0; i < STAGE_COUNT; i++) {
         struct line_ctx ctx = {r, (enum stage_name)i};
         bool ended = false;
         int status = 0;
 
         child_look(&r->stage[i].child, take_line, &ctx, &ended, &status);
+        if (ended || look)
+            warnings_look(r, ctx.stage);
         if (ended)
             stage_ended(r, ctx.stage, status);
     }
@@ -334,14 +342,16 @@ static bool at_end(const struct runner *r)
     return true;
 }
 
-static void progress_say(struct runner *r, bool last)
+/* What is followed goes on for weeks: a line a minute then. */
+static void progress_say(struct runner *r)
 {
     const uint64_t now = clock_mono_us();
+    const uint64_t pause_us = r->run->progress == PROGRESS_JSON       ? WRITE_US
+                              : r->stage[STAGE_FOLLOW].child.pid != 0 ? SAY_SELDOM_US
+                                                                      : SAY_US;
     struct strbuf line = {0};
 
-    if (r->run->progress == PROGRESS_NONE || last ||
-        (now - r->said_us < SAY_US && r->run->progress != PROGRESS_JSON) ||
-        (now - r->said_us < WRITE_US))
+    if (r->run->progress == PROGRESS_NONE || now - r->said_us < pause_us)
         return;
     r->said_us = now;
     if (r->run->progress == PROGRESS_JSON) {
@@ -353,6 +363,12 @@ static void progress_say(struct runner *r, bool last)
         json_decref(json);
     } else {
         job_line_text(r->record, &line);
+        if (r->said && strcmp(r->said, strbuf_str(&line)) == 0) { /* nothing has moved */
+            strbuf_release(&line);
+            return;
+        }
+        free(r->said);
+        r->said = xstrdup(strbuf_str(&line));
     }
     (void)dprintf(STDERR_FILENO, "%s\n", strbuf_str(&line));
     strbuf_release(&line);
@@ -418,7 +434,7 @@ static enum err_code loop(struct runner *r, struct err *err)
         stops_look(r);
         helper_look(r);
         rc = record_keep(r, false, err);
-        progress_say(r, false);
+        progress_say(r);
         if (!rc && at_end(r))
             break;
         (void)clock_sleep(LOOK_US, NULL);
@@ -533,5 +549,6 @@ enum err_code job_run(const struct job_run *run, struct job_record *record, bool
         rc = err_set(err, write_err.code, "%s", write_err.msg);
     for (int i = 0; i < STAGE_COUNT; i++)
         strbuf_release(&r.stage[i].said);
+    free(r.said);
     return rc;
 }

@@ -15,6 +15,7 @@ struct running { /* one stage's process, in this run */
     uint64_t tried_at;    /* rows and bytes when it last failed: further means a new fault */
     uint64_t rows_before; /* of the runs before this one: a follower says its own only */
     uint64_t log_from;    /* its log's size when it began */
+    uint64_t log_seen;    /* how far warnings have been looked for in it */
     bool asked;           /* to stop */
     uint64_t asked_us;    /* monotonic */
     struct strbuf said;   /* its last line that was neither progress nor closing */
@@ -31,9 +32,10 @@ struct runner {
     const char *check_for; /* --for of the check */
     bool check_first;      /* nothing has begun: warnings count, too */
     bool stopping, deleted, interrupted;
-    bool dirty;          /* the record differs from the file */
-    uint64_t written_us; /* monotonic */
-    uint64_t said_us;    /* monotonic */
+    bool dirty;                     /* the record differs from the file */
+    uint64_t written_us, warned_us; /* monotonic */
+    uint64_t said_us;               /* monotonic */
+    char *said;                     /* the last line; NULL: none */
 };
 
 /* stage_conf.c */
@@ -44,10 +46,16 @@ MUST_CHECK enum err_code conf_write(const struct runner *r, enum stage_name stag
 void stage_line(struct runner *r, enum stage_name s, const char *line);
 void stage_ended(struct runner *r, enum stage_name s, int status);
 void stage_fails(struct runner *r, enum stage_name s, const struct err *err);
+/* The error of that name is the stage's, with the job's name in its hint. */
+void stage_error_of(struct runner *r, enum stage_name s, enum err_code code, const char *message);
 bool stage_blocks(const struct runner *r); /* some stage needs the user */
 void target_job_find(struct runner *r);    /* mode = incremental: its number in the target */
 /* A file of the job's folder; NULL: none. Heap. */
 char *text_read(const struct runner *r, const char *file, uint64_t from, size_t max);
+
+/* stage_warn.c: what it warns of while it runs. */
+void warnings_look(struct runner *r, enum stage_name s);
+void warning_clear(struct stage_state *st);
 
 /* stage_check.c: what the check found. */
 void check_plan(struct runner *r); /* sets check_for; "" when nothing is left to look at */

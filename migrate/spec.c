@@ -2,6 +2,7 @@
  * (spec_check.c). */
 #include "migrate/spec_inner.h"
 
+#include "check/check.h"
 #include "common/mysql/filter.h"
 #include "common/mysql/route.h"
 
@@ -76,6 +77,28 @@ bool spec_accepts(const struct job_spec *spec, const char *id)
     return false;
 }
 
+static bool check_known(const char *id, size_t len)
+{
+    for (size_t i = 0; i < check_count(); i++)
+        if (strlen(check_info(i)->id) == len && strncmp(check_info(i)->id, id, len) == 0)
+            return true;
+    return len == 3 && strncmp(id, "all", 3) == 0;
+}
+
+enum err_code accepted_check(const char *ids, struct err *err)
+{
+    for (const char *at = ids; *at;) {
+        const size_t n = strcspn(at, ", ");
+
+        if (n && !check_known(at, n))
+            return err_set(err, ERR_USAGE,
+                           "there is no check '%.*s' (ferry help checks lists them)", (int)n, at);
+        at += n;
+        at += strspn(at, ", ");
+    }
+    return ERR_OK;
+}
+
 /* ---- one line ---- */
 
 /* Two values for one thing: nobody would know which one is taken. */
@@ -137,6 +160,7 @@ static enum err_code job_line(struct job_spec *s, const struct ini_line *l, stru
         rc = bool_of(l->value, &s->verify, err);
     } else if (strcmp(l->key, "accepted") == 0) {
         pairs_add(&s->accepted, l);
+        rc = accepted_check(l->value, err);
     } else if (strcmp(l->key, "defaults-file") == 0) {
         s->defaults_file = l->value;
     } else if (strcmp(l->key, "retries") == 0) {

@@ -63,6 +63,8 @@ void spec_release(struct job_spec *spec);
 /* The last value of an option in [dump] ...; NULL: not said. */
 const char *spec_option(const struct job_spec *spec, enum job_command command, const char *key);
 bool spec_accepts(const struct job_spec *spec, const char *id);
+/* "keys, xa" or "all": ERR_USAGE names what is no check's id. */
+MUST_CHECK enum err_code accepted_check(const char *ids, struct err *err);
 /* What may not change once a job has begun, as JSON-safe lines "key=value". */
 void spec_shape(const struct job_spec *spec, struct strbuf *out);
 

@@ -1,6 +1,8 @@
 /* What of a job file goes together: each refusal names the line that is to be changed. */
 #include "migrate/spec_inner.h"
 
+#include "common/mysql/gtid_set.h"
+#include "common/mysql/position.h"
 #include "common/mysql/route.h"
 
 #include <stdlib.h>
@@ -105,6 +107,32 @@ static enum err_code mode_check(const struct job_spec *s, unsigned *at, struct e
     return ERR_OK;
 }
 
+/* A set of one of both forms. */
+static bool gtids_of(const char *text, enum gtid_kind kind)
+{
+    struct gtid_set *set = gtid_set_new(kind);
+    struct err err = ERR_INIT;
+    const bool good = gtid_set_parse(set, text, &err) == ERR_OK && !gtid_set_empty(set);
+
+    gtid_set_free(set);
+    return good;
+}
+
+static enum err_code from_check(const struct job_spec *s, unsigned *at, struct err *err)
+{
+    const char *from = spec_option(s, COMMAND_FOLLOW, "from");
+    char *file = NULL;
+    uint64_t offset = 0;
+    const bool place = from && position_place_parse(from, &file, &offset);
+
+    free(file);
+    if (!from || place || strcmp(from, "now") == 0 || gtids_of(from, GTID_MYSQL) ||
+        gtids_of(from, GTID_MARIADB))
+        return ERR_OK;
+    *at = line_of(s, "follow", "from");
+    return err_set(err, ERR_USAGE, "from: '%s' is neither now, FILE:POS nor a GTID set", from);
+}
+
 /* A dump that nothing can be followed after. */
 static enum err_code followed_check(const struct job_spec *s, unsigned *at, struct err *err)
 {
@@ -170,6 +198,8 @@ enum err_code spec_check(struct job_spec *s, const char *jobs_dir, unsigned *at,
     }
     if (!rc)
         rc = mode_check(s, at, err);
+    if (!rc)
+        rc = from_check(s, at, err);
     if (!rc)
         rc = followed_check(s, at, err);
     if (!rc)

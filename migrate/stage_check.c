@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define ANSWER_MAX ((size_t)16 << 20)
-#define EXIT_CHECK 4
 
 void check_plan(struct runner *r)
 {
@@ -72,7 +71,6 @@ static void item_take(struct runner *r, json_t *item, struct tally *t)
 
 static void items_judge(struct runner *r, const struct tally *t)
 {
-    struct stage_error *e = &r->record->stages[STAGE_CHECK].error;
     char *message;
 
     if (t->failures)
@@ -81,8 +79,7 @@ static void items_judge(struct runner *r, const struct tally *t)
                             strbuf_str(&t->warned));
     else
         message = xasprintf("warnings that are not accepted: %s", strbuf_str(&t->warned));
-    stage_error_set(e, err_info(ERR_JOB_CHECK)->name, message, err_info(ERR_JOB_CHECK)->remedy,
-                    EXIT_CHECK);
+    stage_error_of(r, STAGE_CHECK, ERR_JOB_CHECK, message);
     free(message);
 }
 

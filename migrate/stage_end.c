@@ -256,13 +256,27 @@ static void needs_you(struct runner *r, enum stage_name s)
               F_STR("hint", st->error.hint ? st->error.hint : ""));
 }
 
+void stage_error_of(struct runner *r, enum stage_name s, enum err_code code, const char *message)
+{
+    const struct err_info *info = err_info(code);
+    struct strbuf hint = {0};
+
+    for (const char *at = info->remedy; *at;) { /* "ferry job status NAME" */
+        const char *name = strstr(at, "NAME");
+
+        strbuf_addf(&hint, "%.*s%s", name ? (int)(name - at) : (int)strlen(at), at,
+                    name ? r->record->name : "");
+        at = name ? name + 4 : at + strlen(at);
+    }
+    stage_error_set(&r->record->stages[s].error, info->name, message, strbuf_str(&hint),
+                    info->exit_status);
+    strbuf_release(&hint);
+}
+
 void stage_fails(struct runner *r, enum stage_name s, const struct err *err)
 {
-    const struct err_info *info = err_info(err->code);
-
-    stage_error_set(&r->record->stages[s].error, info->name, err->msg, info->remedy,
-                    info->exit_status);
-    if (info->exit_status == EXIT_INTERRUPTED)
+    stage_error_of(r, s, err->code, err->msg);
+    if (err_info(err->code)->exit_status == EXIT_INTERRUPTED)
         r->record->stages[s].status = STAGE_STOPPED;
     else if (may_pass(&r->record->stages[s].error))
         retry_or_not(r, s);

@@ -2,7 +2,9 @@
 
 #include "common/base/mem.h"
 
+#include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #define NOT_LOGGING 1381 /* ER_NO_BINARY_LOGGING */
@@ -96,6 +98,21 @@ enum err_code position_read(struct conn *c, struct position *out, struct err *er
 static bool position_same_text(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* NAME is no UUID's part: it has a dot. */
+bool position_place_parse(const char *text, char **file, uint64_t *offset)
+{
+    const char *colon = strrchr(text, ':');
+    char *end;
+
+    if (!colon || !isdigit((unsigned char)colon[1]) || !strchr(text, '.') || strchr(text, ','))
+        return false;
+    *offset = strtoull(colon + 1, &end, 10);
+    if (*end)
+        return false;
+    *file = xstrndup(text, (size_t)(colon - text));
+    return true;
 }
 
 bool position_equal(const struct position *a, const struct position *b)

@@ -24,6 +24,8 @@ struct source_identity {
 MUST_CHECK enum err_code position_read(struct conn *c, struct position *, struct err *err);
 MUST_CHECK enum err_code source_identity_read(struct conn *c, struct source_identity *,
                                               struct err *err);
+/* "NAME.000001:4", as people write a place: *file is heap. false: it is none. */
+bool position_place_parse(const char *text, char **file, uint64_t *offset);
 bool position_equal(const struct position *a, const struct position *b);
 void position_release(struct position *);
 void source_identity_release(struct source_identity *);

@@ -10,7 +10,7 @@ import ferry
 from case import quick
 
 RIGHTS = ("tables", "dump_privilege", "lock_privilege", "ddl_lock", "process_privilege", "objects_privilege", "xa",
-          "binlog_position", "replication_privilege", "binlog_read", "target_privilege", "definers", "roles")
+          "binlog_position", "replication_privilege", "binlog_read", "cutover_privilege", "target_privilege", "definers", "roles")
 
 
 def check(*args, status=None, **options):
@@ -78,8 +78,14 @@ def dump_after_grants(t, kind, server):
     if kind != "mariadb":  # SUPER and the like come with nothing else there
         assert before["by"]["replication_privilege"]["result"] == "Failed"
         assert "REPLICATION SLAVE" in before["by"]["replication_privilege"]["found"]
+    assert before["by"]["cutover_privilege"]["result"] == "Warning"
     report, _ = grant_until_passed(server, user, url, env, "--for", "follow", "-f", db + ".*")
-    assert results(report, "replication_privilege", "binlog_read") == {"replication_privilege": "Passed", "binlog_read": "Passed"}
+    assert results(report, "replication_privilege", "binlog_read", "cutover_privilege") == dict.fromkeys(
+        ("replication_privilege", "binlog_read", "cutover_privilege"), "Passed")
+    try:  # what it has been granted is enough to end the move
+        server.run("SET GLOBAL %s = 1" % ("super_read_only" if kind == "mysql" else "read_only"), user=user, password=env["FERRY_SOURCE_PASSWORD"])
+    finally:
+        server.run("SET GLOBAL read_only = 0")
 
 
 @quick
@@ -316,6 +322,8 @@ def test_aurora(t):
     assert report["by"]["binlog_retention"]["mend"] == ["CALL mysql.rds_set_configuration('binlog retention hours', 168);"]
     server.run("UPDATE mysql.rds_configuration SET value = '168'", "SET GLOBAL binlog_format = ROW")
     assert results(check(*words), "binlog_format", "binlog_retention") == {"binlog_format": "Passed", "binlog_retention": "Passed"}
+    item = check(*words)["by"]["cutover_privilege"]
+    assert item["result"] == "Passed" and "aws rds modify-db-cluster-parameter-group" in item["found"], item
     item = check("--source", server.url, "-f", db + ".*")["by"]["lock_privilege"]
     assert item["result"] == "Passed" and "gives nobody the global read lock" in item["found"], item
 

@@ -31,6 +31,8 @@ BAD = [  # what is put in the place of a good file, the line that is named, word
     (ini("shop", HERE, THERE, "[follow]", "threads = 3", job="mode = full"), 10, "nothing is followed"),
     (ini("shop", HERE, THERE, "[dump]", "threads = 3", job="mode = incremental"), 10, "no rows are dumped"),
     (ini("shop", HERE, THERE, job="retries = -1"), 3, "retries"),
+    (ini("shop", HERE, THERE, job="accepted = keys, keyz"), 3, "no check 'keyz'"),
+    (ini("shop", HERE, THERE, "[follow]", "from = bogus", job="mode = incremental"), 11, "neither now, FILE:POS nor a GTID set"),
     (ini("shop", HERE, HERE), 6, "the target is the source"),
     (ini("shop", HERE, THERE, objects="filter = mysql.*"), 9, "system schema"),
     (ini("shop", HERE, THERE, objects="filter = shop.*\nfilter = `sys`.x"), 10, "system schema"),
@@ -63,6 +65,10 @@ def test_bad_files(t):
     assert not os.path.exists(t.path("jobs")), os.listdir(t.path("jobs"))
     good = Job(t, "good", ini("shop", HERE, THERE, "[dump]", "threads = 3", "[verify]", "threads = 2"))
     good.migrate("--dry-run").must(0, "job shop: both, medium")
+    good.migrate("--dry-run", "--accept", "xa,nothing").must(2, "no check 'nothing'")
+    for start in ("now", "bin.000003:4", "0-1-77,1-2-3", "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5"):
+        text = ini("shop", HERE, THERE, "[follow]", "from = " + start, job="mode = incremental")
+        Job(t, "from", text).migrate("--dry-run").must(0, "job shop: incremental")
     good.name = "shop"
     for verb in ("status", "pause", "resume", "cutover", "log"):
         assert json.loads(good.job(verb, "--json").must(1).out)["error"]["name"] == "FERRY-STORE-NOT-FOUND"
@@ -231,3 +237,16 @@ def test_one_at_a_time(t):
     assert target.value("SELECT COUNT(*) FROM ferry_meta.chunk") == 0
     assert target.value("SELECT COUNT(*) FROM ferry_meta.migrate_table") == 0
     assert target.value("SELECT COUNT(*) FROM shop.small") == 3
+
+
+def test_one_server(t):
+    """A source that is the target by another name is refused, whatever its tables are called there."""
+    server = t.server("mariadb")
+    t.database(server, "shop", "CREATE TABLE a (a int PRIMARY KEY)")
+    t.gone_after(server, "other")
+    for number, (words, rename) in enumerate((("failed: same_server", "filter = shop.*"), ("FERRY-JOB-SAME-SERVER", "filter = shop.*\nrename = shop.*=other.*"))):
+        job = Job(t, "one%d" % number, ini("one%d" % number, server.url, server.url.replace("127.0.0.1", "localhost"), objects=rename))
+        run = job.migrate("--progress", "none")
+        assert run.status in (1, 4), run
+        job.job("status").must(0, ["needs-you", words])
+        job.job("delete", "--yes").must()
