@@ -5,6 +5,8 @@
 #include "cli/opt_common.h"
 #include "cli/replay.h"
 
+#include "common/mysql/position.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
