@@ -59,7 +59,7 @@ static void completion_verbs(struct strbuf *out, const char *usage)
     if (!p || !memchr(p + 1, '|', len) || p[1] == '-')
         return;
     for (size_t i = 1; i <= len; i++)
-        strbuf_addch(out, p[i] == '|' ? ' ' : p[i]);
+        strbuf_addch(out, (char)(p[i] == '|' ? ' ' : p[i]));
     strbuf_addch(out, ' ');
 }
 

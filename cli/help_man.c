@@ -33,7 +33,7 @@ static void man_title(struct strbuf *out, const char *name, const char *summary)
 {
     strbuf_addf(out, ".TH %s 1 \"\" \"ferry\" \"ferry\"\n.SH NAME\n", name);
     for (const char *p = name; *p; p++)
-        strbuf_addch(out, *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p);
+        strbuf_addch(out, (char)(*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p));
     strbuf_addstr(out, " \\- ");
     man_text(out, summary);
     strbuf_addstr(out, "\n.SH SYNOPSIS\n");
