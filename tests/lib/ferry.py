@@ -66,6 +66,20 @@ def run_killed(seconds, *args, env=None, program=None):
     return Run(args, process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
+def run_killed_when(condition, *args, env=None, program=None):
+    """SIGKILL as soon as condition() holds, unless it has ended before."""
+    args = [str(a) for a in args]
+    process = start(args, env, program)
+    deadline = time.monotonic() + 300
+    while True:
+        try:
+            out, err = process.communicate(timeout=0.01)
+            return Run(args, process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+        except subprocess.TimeoutExpired:
+            if condition() or time.monotonic() > deadline:
+                process.send_signal(signal.SIGKILL)
+
+
 def run_fault(step, *args, env=None):
     """Dies by SIGKILL at the named step (NAME or NAME:N); the test fails if the step was never reached."""
     r = run(*args, env=dict(env or {}, FERRY_FAULT=step), program=fault_binary())

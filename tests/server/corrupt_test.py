@@ -11,9 +11,9 @@ import ferry
 def make_dump(t, *options):
     source = t.server("mariadb")
     db = t.database(source, "broken", options="CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
-    data.fill_random(source, db, "rows", 20000, t.seed)
+    data.fill_random(source, db, "rows", 5000, t.seed)
     out = t.path("dump")
-    ferry.dump(source, out, "-f", db + ".*", "--chunk-size", "256KiB", *options).must()
+    ferry.dump(source, out, "-f", db + ".*", "--chunk-size", "64KiB", *options).must()
     return source, db, out
 
 
