@@ -116,7 +116,7 @@ setup:
 test:
 	@tests/setup servers
 	+$(MAKE) all unit build/faults/ferry
-	FERRY=$(BIN) tests/run --jobs=2
+	FERRY=$(BIN) tests/run --jobs=3
 # SOAK_SECONDS: how long the random workload runs for each pair of servers (an hour: 3600).
 SOAK_SECONDS ?= 300
 soak: all
@@ -125,11 +125,11 @@ soak: all
 asan:
 	+$(MAKE) CC=$(CLANG) SANITIZE=address,undefined all unit
 	+$(MAKE) build/faults/ferry
-	FERRY=build/asan/ferry tests/run --jobs=2 --quick
+	FERRY=build/asan/ferry tests/run --jobs=3 --quick
 tsan:
 	+$(MAKE) CC=$(CLANG) SANITIZE=thread all unit
 	+$(MAKE) build/faults/ferry
-	FERRY=build/tsan/ferry tests/run --jobs=2 --quick
+	FERRY=build/tsan/ferry tests/run --jobs=3 --quick
 fuzz:
 	+$(MAKE) CC=$(CLANG) SANITIZE=fuzzer-no-link,address fuzz-run
 fuzz-run: $(FUZZERS)
