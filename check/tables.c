@@ -246,12 +246,24 @@ enum err_code check_generated(struct check *c, struct check_outcome *o, struct e
     return ERR_OK;
 }
 
+/* MariaDB logs the changes of such a table as statements, whatever binlog_format says. */
+static bool versions_are_numbers(const struct table *t)
+{
+    for (unsigned i = 0; i < t->column_count; i++)
+        if (t->columns[i].row_start_end && t->columns[i].type != TYPE_TIMESTAMP)
+            return true;
+    return false;
+}
+
 enum err_code check_versioned(struct check *c, struct check_outcome *o, struct err *err)
 {
     (void)err;
     for (size_t i = 0; i < source(c)->table_count; i++)
         if (source(c)->tables[i].kind == TABLE_VERSIONED)
-            list(o, "%s.%s", source(c)->tables[i].db, source(c)->tables[i].name);
+            list(o, "%s.%s%s", source(c)->tables[i].db, source(c)->tables[i].name,
+                 versions_are_numbers(&source(c)->tables[i])
+                     ? ": by transaction numbers, its changes cannot be followed"
+                     : "");
     say(o, o->objects ? CHECK_WARNING : CHECK_PASSED, "%" PRIu64 " tables are system-versioned%s",
         o->objects, o->objects ? ": their present rows are moved, not the history" : "");
     if (o->objects)

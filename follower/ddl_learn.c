@@ -6,6 +6,7 @@
 #include "common/schema/column_text.h"
 #include "common/schema/read.h"
 #include "follower/follow_ddl.h"
+#include "follower/versioned.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -101,6 +102,10 @@ static enum err_code create_model(const struct ddl_job *j, const struct ddl_step
         if (parsed.items[i].kind == ITEM_COLUMN)
             rc = column_of_text(&d, &parsed.items[i], server, out->collation,
                                 &out->columns[out->column_count++], err);
+    if (!rc) {
+        versioned_read_text(&d, &parsed, out);
+        versioned_add_hidden(out, arena);
+    }
     return rc;
 }
 
@@ -342,6 +347,20 @@ static enum err_code alter_known(const struct altering *a, const struct table *o
     return ERR_OK;
 }
 
+/* Where the server puts a new column among those that it hides, and what happens to the history, is
+ * not known. */
+static enum err_code alter_versioned(const struct ddl_step *s, const struct definition *d,
+                                     struct err *err)
+{
+    for (size_t i = 0; d->versioned && i < s->clause_count; i++)
+        if (s->clauses[i].kind >= CLAUSE_ADD_COLUMN && s->clauses[i].kind <= CLAUSE_RENAME_COLUMN)
+            return err_set(err, ERR_FOLLOW_DDL,
+                           "%s.%s is system-versioned: a change of its columns is not followed; "
+                           "start again from a new dump made behind it",
+                           s->db, s->name);
+    return ERR_OK;
+}
+
 enum err_code alter_model(struct ddl_job *j, const struct ddl_step *s, struct arena *arena,
                           struct table *out, struct err *err)
 {
@@ -358,6 +377,8 @@ enum err_code alter_model(struct ddl_job *j, const struct ddl_step *s, struct ar
         arena_alloc(arena, (old->column_count + s->clause_count + 1) * sizeof *out->columns);
     out->collation = collation ? arena_strdup(arena, collation) : NULL;
     free(collation);
+    if (!rc)
+        rc = alter_versioned(s, t->definition, err);
     if (!rc)
         rc = alter_known(&a, old, err);
     if (!rc)

@@ -40,6 +40,7 @@ static void column_set(struct definition *d, unsigned i, const struct column *fr
                          .invisible = from->invisible,
                          .row_start_end = from->row_start_end};
     column_parse_type(c->type_text, c);
+    d->versioned = d->versioned || c->row_start_end;
 }
 
 struct definition *definition_copy(const struct table *t, struct follow_table *owner)

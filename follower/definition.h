@@ -17,6 +17,7 @@ struct definition {
     struct table model;         /* first: the reader holds a pointer to it */
     struct follow_table *owner; /* borrowed */
     struct arena *arena;        /* everything else is its */
+    bool versioned;             /* versioned.h: what its rows' changes mean */
 };
 
 /* Copies what counts of `t`. */

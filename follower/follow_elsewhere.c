@@ -5,6 +5,7 @@
 #include "common/mysql/position.h"
 #include "common/schema/read.h"
 #include "follower/follow_inner.h"
+#include "follower/versioned.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -127,8 +128,12 @@ static enum err_code elsewhere_tables(struct follow_run *run, struct err *err)
         if (rc || !wanted)
             continue;
         strbuf_reset(&definition);
-        if (t->kind != TABLE_SEQUENCE)
-            definition_text(t, &definition);
+        if (t->kind != TABLE_SEQUENCE) {
+            struct table model = *t;
+
+            versioned_add_hidden(&model, schema->arena);
+            definition_text(&model, &definition);
+        }
         row.definition = strbuf_str(&definition);
         route_table(run->route, t->db, t->name, &row.to_db, &row.to_name);
         rc = follow_rows_add(run->conn, &run->state, &row, 1, err);

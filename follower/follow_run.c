@@ -18,6 +18,7 @@
 #include "common/base/mem.h"
 #include "follower/ddl_policy.h"
 #include "follower/follow_inner.h"
+#include "follower/versioned.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -193,15 +194,25 @@ static enum err_code item_row(struct follow_run *run, const struct binlog_item *
     /* It is a definition that tables_definition gave. */
     const struct definition *d = (const struct definition *)(const void *)item->table->def;
     struct follow_table *t = d->owner;
+    const struct row_change *change = item->change;
+    struct row_change present;
+    bool any = true;
 
     run->txn_rows = true;
     if (run->txn_applied)
         return ERR_OK;
-    count_row(t, item->change);
+    if (d->versioned) {
+        if (versioned_change(&d->model, change, &present, &any, err))
+            return err_wrap(err, "%s:%" PRIu64, item->file, item->start);
+        change = &present;
+    }
     run->txn_bytes += rate_bytes(item->change);
+    if (!any) /* of the history */
+        return ERR_OK;
+    count_row(t, change);
     if (tables_register(run, t, err))
         return err->code;
-    if (applier_change(run->applier, t->id, table_mode(run, t), item->change, err))
+    if (applier_change(run->applier, t->id, table_mode(run, t), change, err))
         return err_wrap(err, "%s.%s at %s:%" PRIu64, t->db, t->name, item->file, item->start);
     return ERR_OK;
 }

@@ -8,6 +8,7 @@
 #include "common/target/ddl.h"
 #include "common/target/follow_log.h"
 #include "follower/follow_inner.h"
+#include "follower/versioned.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -238,6 +239,7 @@ static void dump_model(const struct follow_run *run, const struct dump_table *t,
             continue;
         model->collation =
             table_text_collation(&d, parsed.options, parsed.option_count, &run->source);
+        versioned_read_text(&d, &parsed, model);
         table_text_partition(&d, &parsed, &partition);
         model->partition = arena_strdup(arena, strbuf_str(&partition));
     }
@@ -251,7 +253,11 @@ static void make_definition(const struct follow_run *run, const struct dump_tabl
     struct arena *arena = arena_new();
     struct table model = t->model;
 
+    model.columns = arena_alloc(arena, (model.column_count + 1U) * sizeof *model.columns);
+    for (unsigned i = 0; i < model.column_count; i++)
+        model.columns[i] = t->model.columns[i];
     dump_model(run, t, arena, &model);
+    versioned_add_hidden(&model, arena);
     definition_text(&model, definition);
     arena_free(arena);
 }
