@@ -56,6 +56,7 @@ struct check_outcome {
     const struct check_info *info;
     enum check_result result;
     bool ignored;        /* it did not pass, and does not count */
+    bool may_pass;       /* failed as a server is away: the same check may pass later */
     struct strbuf found; /* sentences */
     struct strbuf mend;  /* statements or commands, one a line; empty: nothing to mend */
     char **object;       /* "shop.orders.note: utf8mb3 becomes ..."; at most CHECK_OBJECTS_MAX */

@@ -103,6 +103,7 @@ static json_t *json_outcome(const struct check_outcome *o)
     (void)json_object_set_new(item, "stages", json_text(strbuf_str(&stages)));
     (void)json_object_set_new(item, "result", json_text(check_result_name(o->result)));
     (void)json_object_set_new(item, "ignored", json_boolean(o->ignored));
+    (void)json_object_set_new(item, "may_pass", json_boolean(o->may_pass));
     (void)json_object_set_new(item, "asks", json_text(o->info->asks));
     (void)json_object_set_new(item, "found", json_text(strbuf_str(&o->found)));
     (void)json_object_set_new(item, "why", json_text(o->info->why));
@@ -194,8 +195,8 @@ void check_list_markdown(struct strbuf *out)
         "Aurora in their form.\n\n"
         "`--json` prints one object, whatever happens: `source` and `target` (`url`, `version`), "
         "`stages`, `items` (`id`, `title`,\n"
-        "`stages`, `result`, `ignored`, `asks`, `found`, `why`, `mend` and `objects` as lists of "
-        "lines, `object_count`), the counts\n"
+        "`stages`, `result`, `ignored`, `may_pass` (it failed as a server is away), `asks`, "
+        "`found`, `why`, `mend` and `objects` as lists of lines, `object_count`), the counts\n"
         "`passed`, `warnings`, `failed`, `skipped`, `ignored`, and `seconds`. A run that cannot "
         "look at anything, as for a wrong\n"
         "option, has `error` (`name`, `message`) and no items.\n\n"

@@ -394,6 +394,16 @@ enum err_code applier_commit(struct applier *a, const char *file, uint64_t end, 
     return rc;
 }
 
+enum err_code applier_look(struct applier *a, struct err *err)
+{
+    enum err_code rc;
+
+    pthread_mutex_lock(&a->lock);
+    rc = applier_sound(a, err);
+    pthread_mutex_unlock(&a->lock);
+    return rc;
+}
+
 enum err_code applier_drain(struct applier *a, struct err *err)
 {
     enum err_code rc;

@@ -121,6 +121,10 @@ MUST_CHECK enum err_code applier_commit(struct applier *a, const char *file, uin
 /* Forgets the open transaction: it will come again. */
 void applier_rollback(struct applier *a);
 
+/* The error that has ended the threads' work, for who gives nothing at the moment and would not
+ * hear of it. */
+MUST_CHECK enum err_code applier_look(struct applier *a, struct err *err);
+
 /* Everything given so far is committed on the target, and the position behind it recorded. Not
  * within a transaction. */
 MUST_CHECK enum err_code applier_drain(struct applier *a, struct err *err);

@@ -266,6 +266,8 @@ static enum err_code item_take(struct follow_run *run, const struct binlog_item 
         if (item->at_end)
             atomic_store(&run->watch.end_us, clock_mono_us());
         follow_going(run);
+        if (applier_look(run->applier, err)) /* a source at rest gives nothing that would say it */
+            return err->code;
         return run->config->cutover && !run->txn_open
                    ? cutover_step(run, item->at_end, INT64_MAX, err)
                    : ERR_OK;

@@ -1,6 +1,8 @@
 /* A job for people. */
 #include "migrate/job.h"
 
+#include "common/base/clock.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +55,19 @@ static void follow_text(const json_t *f, struct strbuf *out)
     strbuf_addch(out, '\n');
 }
 
+/* ", tries again in 8 s (try 5 of 10)" */
+static void again_text(const struct stage_state *s, struct strbuf *out)
+{
+    const int64_t us = s->again_us - clock_utc_us();
+
+    strbuf_addf(out, ", tries again in %" PRId64 " s (try %u", us > 0 ? us / 1000000 + 1 : 0,
+                s->tries + 1);
+    if (s->tries_max)
+        strbuf_addf(out, " of %u)", s->tries_max + 1);
+    else
+        strbuf_addstr(out, ", without end)");
+}
+
 /* A command's own hint speaks of its options and of saying it again. */
 static void then_text(const struct job_record *r, enum stage_name name, struct strbuf *out)
 {
@@ -63,6 +78,20 @@ static void then_text(const struct job_record *r, enum stage_name name, struct s
         "            then: ferry job resume %s; an option of this stage goes into [%s] of the "
         "job's file\n",
         r->name, name == STAGE_CUTOVER ? "follow" : stage_word(name));
+}
+
+/* What has ended it; of a process that has been started again, what ended the one before. */
+static void error_text(const struct stage_state *s, bool running, struct strbuf *out)
+{
+    const bool before = running && s->status == STAGE_RUNNING;
+
+    if (s->error.name && s->status != STAGE_DONE)
+        strbuf_addf(out, "            %s%s: %s\n", before ? "before: " : "", s->error.name,
+                    s->error.message);
+    if (s->error.name && s->left_out)
+        strbuf_addf(out, "            %s\n", s->error.message);
+    if (s->error.hint && *s->error.hint && s->status == STAGE_NEEDS_YOU)
+        strbuf_addf(out, "            hint: %s\n", s->error.hint);
 }
 
 static void stage_text(const struct job_record *r, enum stage_name name, bool running,
@@ -80,15 +109,12 @@ static void stage_text(const struct job_record *r, enum stage_name name, bool ru
         strbuf_addf(out, ", %.1f s", (double)s->wall_us / 1e6);
     if (s->status == STAGE_RUNNING && running)
         left_text(s->left_s, out);
+    if (s->status == STAGE_RETRYING && running)
+        again_text(s, out);
     if (s->runs > 1)
         strbuf_addf(out, ", run %u times", s->runs);
     strbuf_addch(out, '\n');
-    if (s->error.name && s->status != STAGE_DONE)
-        strbuf_addf(out, "            %s: %s\n", s->error.name, s->error.message);
-    if (s->error.name && s->left_out)
-        strbuf_addf(out, "            %s\n", s->error.message);
-    if (s->error.hint && *s->error.hint && s->status == STAGE_NEEDS_YOU)
-        strbuf_addf(out, "            hint: %s\n", s->error.hint);
+    error_text(s, running, out);
     if (s->status == STAGE_NEEDS_YOU)
         then_text(r, name, out);
     if (s->warning && running && s->status == STAGE_RUNNING)

@@ -154,12 +154,15 @@ static json_t *warning_json(const struct stage_state *s)
 
 static json_t *stage_json(enum stage_name name, const struct stage_state *s)
 {
+    const bool again = s->status == STAGE_RETRYING;
     json_t *json = json_object();
 
     put(json, "stage", json_string(stage_word(name)));
     put(json, "state", json_string(stage_status_word(s->status)));
     put_count(json, "runs", s->runs);
     put_count(json, "tries", s->tries);
+    put(json, "tries_max", again && s->tries_max ? json_integer(s->tries_max) : json_null());
+    put(json, "again", again ? time_json(s->again_us) : json_null());
     put(json, "began", time_json(s->began_us));
     put(json, "ended", time_json(s->ended_us));
     put(json, "wall_seconds", json_real((double)s->wall_us / 1e6));
@@ -322,6 +325,8 @@ static bool stage_of(struct stage_state *s, const json_t *json)
     s->status = (enum stage_status)status;
     s->runs = (unsigned)count_of(json, "runs");
     s->tries = (unsigned)count_of(json, "tries");
+    s->tries_max = (unsigned)count_of(json, "tries_max");
+    s->again_us = time_of(json_object_get(json, "again"));
     s->began_us = time_of(json_object_get(json, "began"));
     s->ended_us = time_of(json_object_get(json, "ended"));
     s->wall_us = (uint64_t)(json_number_value(json_object_get(json, "wall_seconds")) * 1e6 + 0.5);

@@ -42,6 +42,8 @@ struct stage_error {
 struct stage_state {
     enum stage_status status;
     unsigned runs, tries;              /* processes so far; faults in a row */
+    unsigned tries_max;                /* retrying: after so many it needs the user; 0: no end */
+    int64_t again_us;                  /* retrying: when, UTC */
     int64_t began_us, ended_us;        /* UTC; 0: not yet */
     uint64_t wall_us;                  /* of all runs that have ended */
     uint64_t rows, bytes, total_bytes; /* total 0: not known */

@@ -121,6 +121,8 @@ static void stage_start(struct runner *r, enum stage_name s)
     r->stage[s].log_from = r->stage[s].log_seen = log_size(r, s);
     warning_clear(st);
     r->stage[s].rows_before = st->rows;
+    r->stage[s].first_place = 0;
+    r->stage[s].placed = false;
     r->stage[s].began_us = clock_mono_us();
     strbuf_reset(&r->stage[s].said);
     if (stage_spawn(r, s, &err)) {
@@ -483,8 +485,11 @@ static enum err_code verdict(struct runner *r, bool *left_out, struct err *err)
 {
     struct job_record *rec = r->record;
 
-    for (int i = 0; i < STAGE_COUNT; i++)
+    for (int i = 0; i < STAGE_COUNT; i++) {
         *left_out = *left_out || rec->stages[i].left_out;
+        if (rec->stages[i].status == STAGE_RETRYING)
+            rec->stages[i].status = STAGE_STOPPED; /* nobody tries it again now */
+    }
     if (all_over(r)) {
         rec->status = JOB_OVER;
         return ERR_OK;

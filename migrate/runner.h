@@ -9,10 +9,10 @@
 
 struct running { /* one stage's process, in this run */
     struct child child;
-    struct backoff backoff;
     uint64_t began_us;    /* monotonic */
     uint64_t again_us;    /* not before; monotonic */
-    uint64_t tried_at;    /* rows and bytes when it last failed: further means a new fault */
+    uint64_t first_place; /* rows and bytes at its first progress: more means it gets further */
+    bool placed;          /* has said any */
     uint64_t rows_before; /* of the runs before this one: a follower says its own only */
     uint64_t log_from;    /* its log's size when it began */
     uint64_t log_seen;    /* how far warnings have been looked for in it */
@@ -52,6 +52,15 @@ bool stage_blocks(const struct runner *r); /* some stage needs the user */
 void target_job_find(struct runner *r);    /* mode = incremental: its number in the target */
 /* A file of the job's folder; NULL: none. Heap. */
 char *text_read(const struct runner *r, const char *file, uint64_t from, size_t max);
+
+/* retry.c */
+/* A fault that may pass by itself. */
+bool retry_may(const struct stage_error *e);
+/* Sets when the stage is tried again; false: often enough. `counts` false: it was not at fault. */
+bool retry_or_not(struct runner *r, enum stage_name s, bool counts);
+/* A process says how far it is, in rows and bytes: once it gets further, faults before it count no
+ * more. */
+void retry_progress(struct runner *r, enum stage_name s, uint64_t place);
 
 /* stage_warn.c: what it warns of while it runs. */
 void warnings_look(struct runner *r, enum stage_name s);

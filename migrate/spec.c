@@ -170,6 +170,7 @@ static enum err_code job_line(struct job_spec *s, const struct ini_line *l, stru
         if (*end || n > 1000000 || *l->value == '-')
             return err_set(err, ERR_USAGE, "retries: '%s' is no number up to 1000000", l->value);
         s->retries = (unsigned)n;
+        s->retries_said = true;
     } else {
         return err_set(err, ERR_USAGE,
                        "unknown key '%s' in [job]: name, mode, spec, accepted, verify, retries, "

@@ -47,7 +47,8 @@ struct job_spec {
     enum job_mode mode;
     enum job_size size;
     bool verify, verify_said;
-    unsigned retries; /* in a row without getting any further */
+    unsigned retries;  /* in a row without getting any further */
+    bool retries_said; /* else what follows waits for a server without end */
     const char *defaults_file, *meta_schema;
     struct endpoint source, target;
     struct profile source_profile, target_profile;

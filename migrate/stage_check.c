@@ -51,6 +51,8 @@ static bool concerns(const struct runner *r, const json_t *item)
 struct tally {
     struct strbuf failed, warned; /* ids */
     unsigned failures, warnings;
+    const char
+        *away; /* what is said of a server that may come back; borrowed; NULL: none is away */
 };
 
 static void item_take(struct runner *r, json_t *item, struct tally *t)
@@ -63,6 +65,8 @@ static void item_take(struct runner *r, json_t *item, struct tally *t)
         return;
     (void)json_object_set_new(item, "accepted", json_boolean(!failed && accepted(r, id)));
     (void)json_array_append(r->record->checks, item);
+    if (failed && json_is_true(json_object_get(item, "may_pass")))
+        t->away = json_string_value(json_object_get(item, "found"));
     if (failed)
         strbuf_addf(&t->failed, "%s%s", t->failures++ ? ", " : "", id);
     else if (!accepted(r, id))
@@ -73,6 +77,10 @@ static void items_judge(struct runner *r, const struct tally *t)
 {
     char *message;
 
+    if (t->away && !r->check_first) { /* at first it may as well be a wrong address */
+        stage_error_of(r, STAGE_CHECK, ERR_CONNECT, t->away);
+        return;
+    }
     if (t->failures)
         message = xasprintf("failed: %s%s%s", strbuf_str(&t->failed),
                             t->warnings ? "; warnings that are not accepted: " : "",

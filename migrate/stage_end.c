@@ -16,7 +16,6 @@
 #define LOG_MAX ((size_t)1 << 20)
 #define EXIT_CHECK 4
 #define EXIT_LEFT_OUT 6
-#define EXIT_AGAIN 75
 #define EXIT_INTERRUPTED 130
 
 char *text_read(const struct runner *r, const char *file, uint64_t from, size_t max)
@@ -52,9 +51,13 @@ static void progress_take(struct runner *r, enum stage_name s, const json_t *lin
 {
     struct stage_state *st = &r->record->stages[s];
     const json_t *left = json_object_get(line, "seconds_left");
+    uint64_t rows = (uint64_t)json_integer_value(json_object_get(line, "rows"));
 
-    st->rows = (uint64_t)json_integer_value(json_object_get(line, "rows"));
     st->bytes = (uint64_t)json_integer_value(json_object_get(line, "bytes"));
+    retry_progress(r, s, rows + st->bytes);
+    if (s == STAGE_FOLLOW || s == STAGE_CUTOVER)
+        rows += r->stage[s].rows_before;
+    st->rows = rows;
     st->total_bytes = (uint64_t)json_integer_value(json_object_get(line, "total_bytes"));
     st->rate = json_number_value(json_object_get(line, "bytes_per_second"));
     if (json_object_get(line, "lag_seconds")) {
@@ -215,37 +218,6 @@ static bool too_early(const struct runner *r, enum stage_name s)
             error_is(e, ERR_DUMP_WAIT));
 }
 
-/* May be tried again: the same command goes on where it was. A process that was killed too, and a
- * lease that a dead one has left on another machine: it becomes stale. */
-static bool may_pass(const struct stage_error *e)
-{
-    return e->exit_status == EXIT_AGAIN || e->exit_status < 0 || error_is(e, ERR_LOCKED);
-}
-
-static void retry_or_not(struct runner *r, enum stage_name s)
-{
-    struct stage_state *st = &r->record->stages[s];
-    struct running *run = &r->stage[s];
-    const uint64_t place = st->rows + st->bytes;
-    uint64_t pause_us = 500000;
-
-    if (place > run->tried_at)
-        st->tries = 0;
-    run->tried_at = place;
-    if (!too_early(r, s))
-        st->tries++;
-    for (unsigned i = 1; i < st->tries && pause_us < (uint64_t)60 * 1000000; i++)
-        pause_us *= 2;
-    if (st->tries > r->run->spec->retries) {
-        st->status = STAGE_NEEDS_YOU;
-        return;
-    }
-    st->status = STAGE_RETRYING;
-    run->again_us = clock_mono_us() + pause_us;
-    log_event(LOG_WARN, "job.retry", F_STR("stage", stage_word(s)), F_U64("try", st->tries),
-              F_STR("error", st->error.name), F_STR("message", st->error.message));
-}
-
 static void needs_you(struct runner *r, enum stage_name s)
 {
     const struct stage_state *st = &r->record->stages[s];
@@ -278,9 +250,7 @@ void stage_fails(struct runner *r, enum stage_name s, const struct err *err)
     stage_error_of(r, s, err->code, err->msg);
     if (err_info(err->code)->exit_status == EXIT_INTERRUPTED)
         r->record->stages[s].status = STAGE_STOPPED;
-    else if (may_pass(&r->record->stages[s].error))
-        retry_or_not(r, s);
-    else
+    else if (!retry_may(&r->record->stages[s].error) || !retry_or_not(r, s, true))
         needs_you(r, s);
     r->dirty = true;
 }
@@ -328,10 +298,11 @@ static void stage_judge(struct runner *r, enum stage_name s, int exit_status)
                         "done, with objects or rows left out: the stage's log names them",
                         "resume goes on without them", exit_status);
         stage_done(r, s);
-    } else if (may_pass(&st->error) || too_early(r, s)) {
-        retry_or_not(r, s);
     } else {
-        needs_you(r, s);
+        const bool early = too_early(r, s); /* that is no fault of it */
+
+        if (!(early || retry_may(&st->error)) || !retry_or_not(r, s, !early))
+            needs_you(r, s);
     }
 }
 
@@ -380,7 +351,8 @@ static void check_judge(struct runner *r)
         stage_done(r, STAGE_CHECK);
         return;
     }
-    needs_you(r, STAGE_CHECK);
+    if (!retry_may(&r->record->stages[STAGE_CHECK].error) || !retry_or_not(r, STAGE_CHECK, true))
+        needs_you(r, STAGE_CHECK);
 }
 
 void stage_ended(struct runner *r, enum stage_name s, int status)

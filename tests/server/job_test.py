@@ -82,11 +82,15 @@ def test_bad_files(t):
 def shop(t, rows=3000):
     source = t.own_server("mariadb")
     target = t.own_server("mariadb", "--server-id=71")
+    shop_in(source, rows)
+    return source, target
+
+
+def shop_in(source, rows):
     source.run("CREATE DATABASE shop CHARACTER SET utf8mb4", "USE shop", "CREATE TABLE big (id int PRIMARY KEY, v varchar(200), n int)",
                "INSERT INTO big SELECT seq, REPEAT(CONCAT('x', seq), 20), 0 FROM seq_1_to_%d" % rows,
                "CREATE TABLE small (id int PRIMARY KEY AUTO_INCREMENT, v varchar(40), UNIQUE KEY (v))",
                "INSERT INTO small (v) VALUES ('a'), ('b'), ('c')")
-    return source, target
 
 
 class Writers:
