@@ -17,47 +17,6 @@
 
 #define LEAF_ROWS 256 /* that are read rather than halved once more */
 
-/* The key behind `offset` others of the range on one side; open: there is none. */
-static enum err_code range_key(struct compare_worker *w, const struct range *range, enum side s,
-                               uint64_t offset, struct bound *key, struct err *err)
-{
-    const struct pair *p = range->pair;
-    const struct key *by = p->key[s];
-    struct result *r = NULL;
-    struct row row;
-    bool more = false;
-    unsigned fixed;
-    enum err_code rc;
-
-    strbuf_reset(&w->sql);
-    strbuf_addf(&w->sql, "SELECT %s", p->bounds[s]);
-    fixed = range_where(range, s, &w->sql);
-    for (unsigned i = fixed; i < by->part_count; i++) {
-        strbuf_addstr(&w->sql, i == fixed ? " ORDER BY " : ",");
-        strbuf_add_ident(&w->sql, p->table[s]->columns[by->parts[i].column].name);
-    }
-    strbuf_addf(&w->sql, " LIMIT 1 OFFSET %" PRIu64, offset);
-    rc = conn_query(w->conn[s], strbuf_str(&w->sql), w->sql.len, false, &r, err);
-    if (!rc)
-        rc = result_next(r, &row, &more, err);
-    *key = (struct bound){0};
-    if (!rc && more)
-        bound_copy(key, &(struct bound){.cell = (char **)(uintptr_t)row.cell,
-                                        .len = (unsigned long *)(uintptr_t)row.len,
-                                        .count = by->part_count});
-    result_free(r);
-    return rc;
-}
-
-enum err_code chunk_cut(struct compare_worker *w, struct pair *p, const struct bound *lo,
-                        struct bound *hi, struct err *err)
-{
-    const struct predicate behind = {KEY_GREATER, lo};
-    const struct range rest = {p, &behind, 1};
-
-    return range_key(w, &rest, SOURCE_SIDE, w->run->chunk_rows - 1, hi, err);
-}
-
 /* ---- rows by their key ---- */
 
 struct leaf_row {
@@ -371,7 +330,8 @@ static enum err_code part_run(struct compare_worker *w, struct pair *p, const st
         return rc;
     larger = sums[SOURCE_SIDE].rows >= sums[TARGET_SIDE].rows ? SOURCE_SIDE : TARGET_SIDE;
     if (sums[larger].rows > LEAF_ROWS && part->count < PART_BOUNDS)
-        rc = range_key(w, &range, larger, sums[larger].rows / 2 - 1, &middle, err);
+        rc = range_key(w, &range, larger, &(struct nth){sums[larger].rows / 2 - 1, false}, &middle,
+                       err);
     if (rc)
         return rc;
     if (!middle.count)
@@ -379,6 +339,18 @@ static enum err_code part_run(struct compare_worker *w, struct pair *p, const st
     part_push(stack, p, part, KEY_GREATER, &middle);
     part_push(stack, p, part, KEY_LESS_EQUAL, &middle);
     bound_release(&middle);
+    return ERR_OK;
+}
+
+enum err_code chunk_sums(struct compare_worker *w, struct pair *p, const struct bound range[2],
+                         struct chunk_end *end, struct err *err)
+{
+    const struct predicate list[] = {{KEY_GREATER, &range[0]}, {KEY_LESS_EQUAL, &range[1]}};
+    const struct range all = {p, list, 2};
+
+    if (range_sums(w, &all, end->sums, err))
+        return err->code;
+    end->equal = sums_equal(end->sums);
     return ERR_OK;
 }
 

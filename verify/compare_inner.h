@@ -152,11 +152,18 @@ MUST_CHECK enum err_code compare_objects(struct compare *run, struct conn *const
 MUST_CHECK enum err_code compare_view(struct compare *run, const struct table *t,
                                       const struct table *to, struct err *err);
 
-/* ---- compare_chunk.c ---- */
-/* The next chunk of the pair from `lo` on; *hi open: the last one. */
+/* ---- compare_cut.c ---- */
+/* The next chunk of the pair from `lo` on; *hi open: the last one. No snapshot is needed: any bound
+ * will do. */
 MUST_CHECK enum err_code chunk_cut(struct compare_worker *w, struct pair *p, const struct bound *lo,
                                    struct bound *hi, struct err *err);
-/* range: lo, hi. */
+
+/* ---- compare_chunk.c ---- */
+/* Only the sums of both sides, one statement each: no snapshot is needed. range: lo, hi. */
+MUST_CHECK enum err_code chunk_sums(struct compare_worker *w, struct pair *p,
+                                    const struct bound range[2], struct chunk_end *end,
+                                    struct err *err);
+/* Down to the rows that differ, in a snapshot of each side. */
 MUST_CHECK enum err_code chunk_compare(struct compare_worker *w, struct pair *p,
                                        const struct bound range[2], struct chunk_end *end,
                                        struct err *err);
@@ -176,6 +183,14 @@ struct range {
     const struct predicate *list;
     unsigned count;
 };
+/* A row of a range in the order of the key, counted from 0, from the range's end if `down`. */
+struct nth {
+    uint64_t offset;
+    bool down;
+};
+/* (compare_cut.c) Its key on one side; open: there is none. */
+MUST_CHECK enum err_code range_key(struct compare_worker *w, const struct range *range, enum side s,
+                                   const struct nth *nth, struct bound *key, struct err *err);
 /* Appends FROM and WHERE; returns how many leading columns of the key have one value. */
 unsigned range_where(const struct range *r, enum side s, struct strbuf *sql);
 MUST_CHECK enum err_code range_sums(struct compare_worker *w, const struct range *r,

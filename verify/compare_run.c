@@ -3,9 +3,10 @@
  * The main thread reads both schemas, pairs the tables and starts N workers, each with a connection
  * to either side. A worker takes a table that no other one is cutting, finds the end of its next
  * chunk on the source, lets the table go for others, and compares the chunk; both servers work on
- * it at once (a thread for the target's statement). Each chunk is read in a snapshot of its own on
- * either side: none is held long. What differs is reported at once, or, with `recheck`, kept by its
- * key and looked at again by the main thread when all chunks are done. */
+ * it at once (a thread for the target's statement). A chunk whose sums differ is summed again and
+ * halved in a snapshot of its own on either side: none is held long. What differs is reported at
+ * once, or, with `recheck`, kept by its key and looked at again by the main thread when all chunks
+ * are done. */
 #include "verify/compare_inner.h"
 
 #include "common/base/clock.h"
@@ -147,6 +148,26 @@ static bool worth_retry(const struct compare_worker *w, uint64_t before, const s
            before == r->changed + r->missing + r->extra + w->run->pending_count;
 }
 
+/* Sums that are equal need no snapshot: each side's statement sees one state of its own. */
+static enum err_code chunk_once(struct compare_worker *w, struct pair *p, struct bound range[2],
+                                struct chunk_end *end, struct err *err)
+{
+    enum err_code rc;
+
+    if (worker_open(w, err))
+        return err->code;
+    if (!end)
+        return chunk_cut(w, p, &range[0], &range[1], err);
+    if (p->key[SOURCE_SIDE] && (chunk_sums(w, p, range, end, err) || end->equal))
+        return err->code;
+    rc = worker_snapshot(w, err);
+    if (!rc)
+        rc = p->key[SOURCE_SIDE] ? chunk_compare(w, p, range, end, err)
+                                 : bag_compare(w, p, end, err);
+    worker_end_snapshot(w);
+    return rc;
+}
+
 /* `end` NULL: only finds range[1], where the chunk ends. */
 static enum err_code chunk_step(struct compare_worker *w, struct pair *p, struct bound range[2],
                                 struct chunk_end *end, struct err *err)
@@ -162,14 +183,7 @@ static enum err_code chunk_step(struct compare_worker *w, struct pair *p, struct
         pthread_mutex_lock(&w->run->lock);
         before = r->changed + r->missing + r->extra + w->run->pending_count;
         pthread_mutex_unlock(&w->run->lock);
-        rc = worker_snapshot(w, err);
-        if (!rc && !end)
-            rc = chunk_cut(w, p, &range[0], &range[1], err);
-        else if (!rc && p->key[SOURCE_SIDE])
-            rc = chunk_compare(w, p, range, end, err);
-        else if (!rc)
-            rc = bag_compare(w, p, end, err);
-        worker_end_snapshot(w);
+        rc = chunk_once(w, p, range, end, err);
         pthread_mutex_lock(&w->run->lock);
         again = rc && worth_retry(w, before, err, tries);
         pthread_mutex_unlock(&w->run->lock);
@@ -195,6 +209,9 @@ static enum err_code chunk_done(struct compare_worker *w, const struct pair *p,
     pthread_mutex_unlock(&run->lock);
     atomic_fetch_add(&run->progress->rows, rows);
     atomic_fetch_add(&run->progress->pieces, 1);
+    log_event(LOG_DEBUG, "verify.chunk", F_STR("db", p->table[SOURCE_SIDE]->db),
+              F_STR("table", p->table[SOURCE_SIDE]->name), F_U64("rows", rows),
+              F_U64("target_rows", end->sums[TARGET_SIDE].rows));
     if (compare_state_note(run->state, p, range, end->sums, end->equal, err))
         return err->code;
     wait = rate_take(run->rate, rows, clock_mono_us());

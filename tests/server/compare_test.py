@@ -199,6 +199,29 @@ def test_one_row_in_the_middle(t):
     assert "not all was compared" in run.err and run.out.count("DIFFERENT") < 10, run
 
 
+def test_chunks_of_uneven_numbers(t):
+    """Keys of one whole number: gaps of any width, and rows that stand closely behind ones that stand apart, make no chunk of them all."""
+    source, target = t.server("mariadb"), t.server("tidb")
+    some = range(1, 1501)
+    ids = [i - 2**63 - 1 for i in some] + [i * 10**12 for i in some] + [2 * 10**15 + i for i in some] + [
+        2 * 10**15 + 10000 + i * i for i in some] + [2**63 - i for i in some]
+    rows = {"t": ids, "u": [i + 2**63 for i in ids]}
+    fill = ["INSERT INTO %s VALUES %s" % (table, ",".join("(%d,1)" % i for i in values)) for table, values in rows.items()]
+    make = ["CREATE TABLE t (id bigint PRIMARY KEY, v int)", "CREATE TABLE u (id bigint unsigned PRIMARY KEY, v int)"]
+    db = t.database(source, "uneven", *make, *fill)
+    t.gone_after(target, db)
+    target.run("CREATE DATABASE uneven", "USE uneven", *make, *fill)
+    words = ["-f", db + ".*", "--chunk-rows", "500", "-vv", "--log-format", "json", "--report", t.path("report")]
+    equal = verify(source, target, *words)
+    equal.must(0, "changed: 0")
+    chunks = [json.loads(line) for line in equal.err.splitlines() if "verify.chunk" in line]
+    assert sum(c["rows"] for c in chunks) == 15000 and max(c["rows"] for c in chunks) <= 1500, chunks
+    changed = {table: [values[0], values[-1500], values[3700], values[5000]] for table, values in rows.items()}
+    target.run("USE uneven", *("UPDATE %s SET v=2 WHERE id IN (%s)" % (table, ",".join(map(str, values))) for table, values in changed.items()))
+    verify(source, target, *words).must(3)
+    assert sorted(int(r["key"]["id"]) for r in records(t.path("report"))) == sorted(changed["t"] + changed["u"])
+
+
 @quick
 def test_orders_that_differ(t):
     """A key that the two sides order and compare differently: no false difference, and none is hidden."""
