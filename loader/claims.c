@@ -82,7 +82,7 @@ bool claims_shared(const struct load_run *run)
     pthread_mutex_lock(&c->lock);
     others = c->others;
     pthread_mutex_unlock(&c->lock);
-    return others || share_others(run) > 0;
+    return others || share_was_shared(run);
 }
 
 /* xorshift: to meet others seldom, nothing hangs on it. */

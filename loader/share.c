@@ -29,6 +29,7 @@ struct share {
     bool said_lost; /* the target could not be reached */
     uint64_t beat_us, last_us, last_rows;
     atomic_uint others;
+    atomic_bool shared; /* others are known to be, or to have been */
     atomic_uint_fast64_t bytes; /* written by this process */
     pthread_mutex_t lock;       /* guards what follows */
     struct err failed;
@@ -64,6 +65,18 @@ enum err_code share_failed(struct load_run *run, struct err *err)
         *err = s->failed;
     pthread_mutex_unlock(&s->lock);
     return rc;
+}
+
+static void note_others(struct share *s, unsigned others)
+{
+    atomic_store(&s->others, others);
+    if (others > 0)
+        atomic_store(&s->shared, true);
+}
+
+bool share_was_shared(const struct load_run *run)
+{
+    return run->share && atomic_load(&run->share->shared);
 }
 
 unsigned share_others(const struct load_run *run)
@@ -162,7 +175,7 @@ static enum err_code beat_again(struct share *s, struct err *err)
             share_fail(s, err);
         return err->code;
     }
-    atomic_store(&s->others, others);
+    note_others(s, others);
     return ERR_OK;
 }
 
@@ -191,7 +204,7 @@ static enum err_code beat_once(struct share *s, struct err *err)
     if (living > atomic_load(&s->others))
         log_event(LOG_INFO, "load.joined", F_U64("others", living),
                   F_STR("message", "another loader has joined this load"));
-    atomic_store(&s->others, living);
+    note_others(s, living);
     return share_look(run, s->conn, err) ? err->code : beat_conflicts(s, err);
 }
 
@@ -259,7 +272,7 @@ enum err_code share_join(struct load_run *run, const char *options, struct err *
     if (s->beat_us > BEAT_MAX_US)
         s->beat_us = BEAT_MAX_US;
     pthread_mutex_init(&s->lock, NULL);
-    atomic_store(&s->others, others);
+    note_others(s, others);
     if (share_start(s, err)) {
         share_free(s);
         return err->code;

@@ -19,6 +19,9 @@ MUST_CHECK enum err_code share_look(struct load_run *run, struct conn *conn, str
 void share_tell(struct load_run *run, const struct err *why);
 /* How many others share the load, as of the last look. */
 unsigned share_others(const struct load_run *run);
+/* Whether there were any at some time: one that was buried may have left a transaction open that
+ * holds what it had just claimed. */
+bool share_was_shared(const struct load_run *run);
 
 /* Waits until the definitions are there, or (`closing`) until the load is done; or until it is upon
  * this process to do it: then run->leads, and run->conn holds the lock. */

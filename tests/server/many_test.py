@@ -116,12 +116,20 @@ def killed_and_frozen(t, kind):
     """Two are killed; one is frozen beyond its lease, and comes back after its chunks were taken over."""
     source, db, out = make_dump(t)
     target = t.own_server(kind)
-    loaders = [Loader(t, i, target, out) for i in range(3)]
+    loaders = [Loader(t, i, target, out, env=slow(0.1)) for i in range(3)]
     ferry.wait_until(lambda: rows_done(target) > 1000, 60, "rows")
     frozen = loaders[2]
+    mine = "chunk WHERE state=0 AND owner LIKE '%% pid %d'" % frozen.process.pid
     frozen.signal(signal.SIGSTOP)
+    held = [r[0] for r in meta(target, "chunk", mine)]
+    for _ in range(100):
+        if held or kind == "tidb" or frozen.process.poll() is not None:
+            break
+        frozen.signal(signal.SIGCONT)  # it was between two chunks
+        time.sleep(0.02)
+        frozen.signal(signal.SIGSTOP)
+        held = [r[0] for r in meta(target, "chunk", mine)]
     pid = " pid %d" % frozen.process.pid
-    held = [r[0] for r in meta(target, "chunk", "chunk WHERE state=0 AND owner LIKE '%%%s'" % pid)]
     if kind != "tidb":
         loaders[0].signal(signal.SIGKILL)
         loaders[0].wait()
@@ -130,7 +138,7 @@ def killed_and_frozen(t, kind):
     if held:
         # A COMMIT that was on its way when it was frozen may have made a chunk done: that one stays its own.
         mine = "chunk WHERE state=0 AND owner LIKE '%%%s' AND chunk IN (%s)" % (pid, ",".join(str(c) for c in held))
-        ferry.wait_until(lambda: meta(target, "COUNT(*)", mine)[0][0] == 0, 40, "its chunks to be taken over")  # a lock wait is 50 s
+        ferry.wait_until(lambda: meta(target, "COUNT(*)", mine)[0][0] == 0, 40, "its chunks to be taken over")
     if kind != "tidb":
         loaders[1].signal(signal.SIGKILL)
         loaders[1].wait()
