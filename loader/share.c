@@ -29,7 +29,7 @@ struct share {
     bool said_lost; /* the target could not be reached */
     uint64_t beat_us, last_us, last_rows;
     atomic_uint others;
-    atomic_bool shared; /* others are known to be, or to have been */
+    atomic_bool shared;         /* others are known to be, or to have been */
     atomic_uint_fast64_t bytes; /* written by this process */
     pthread_mutex_t lock;       /* guards what follows */
     struct err failed;
