@@ -316,7 +316,8 @@ struct worker {
     struct chunk_counts delta;       /* what the batch adds to the claim's counts */
     const struct load_table *staged; /* whose rows the temporary table takes; NULL: there is none */
     unsigned probe;                  /* batches that are still looked at before they are written */
-    struct refusals refusals;        /* of the batch that is tried */
+    bool crowded; /* many rows of the last one were in the way: choosing them is not worth it */
+    struct refusals refusals; /* of the batch that is tried */
 };
 MUST_CHECK enum err_code worker_main(void *ctx, unsigned number, struct err *err);
 /* A connection that can be used, a new one if need be. */

@@ -23,6 +23,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define CROWDED 4       /* the part of a batch's rows from which on choosing them costs more */
 #define QUIET_BATCHES 8 /* without a conflict, before a chunk is tried without probing again */
 
 static void settle_init(struct settle *s, struct worker *w)
@@ -55,6 +56,7 @@ static void settle_release(struct settle *s)
     free(s->existing);
     free(s->existing_at);
     free(s->collisions);
+    free(s->picked);
     strbuf_release(&s->store);
 }
 
@@ -216,6 +218,10 @@ static enum err_code settle_write(struct settle *s, bool load, bool *refused, st
 /* The target refused the batch for what was not found: the next look is a closer one. */
 static enum err_code settle_look_closer(struct settle *s, struct err *err)
 {
+    if (settle_pick_all(s)) {
+        log_event(LOG_DEBUG, "load.conflicts-all-rows", F_STR("table", s->w->table->label));
+        return ERR_OK;
+    }
     if (!s->plan->prefix_key || s->whole)
         return settle_refused(s, err);
     log_event(LOG_DEBUG, "load.conflicts-whole-table", F_STR("table", s->w->table->label));
@@ -261,6 +267,8 @@ static enum err_code settle_steps(struct settle *s, struct err *err)
 {
     bool done = false;
 
+    if (settle_pick(s, err))
+        return err->code;
     while (!done) {
         if (settle_stage(s, err) || settle_try(s, &done, err))
             return err->code;
@@ -269,9 +277,13 @@ static enum err_code settle_steps(struct settle *s, struct err *err)
 }
 
 /* Whether the next batches of the chunk are looked at first. */
-static void settle_learn(struct worker *w, bool found)
+static void settle_learn(const struct settle *s)
 {
-    if (found)
+    struct worker *w = s->w;
+    const uint64_t found = s->collision_count + s->counts.identical;
+
+    w->crowded = found > s->rows / CROWDED;
+    if (found > 0)
         w->probe = QUIET_BATCHES;
     else if (w->probe > 0)
         w->probe--;
@@ -287,7 +299,7 @@ enum err_code settle_batch(struct worker *w, struct err *err)
     if (rc)
         report_drop(&w->refusals);
     else
-        settle_learn(w, s.collision_count + s.counts.identical > 0);
+        settle_learn(&s);
     settle_release(&s);
     if (rc && err_info(rc)->retryable)
         settle_rollback(w);

@@ -55,8 +55,19 @@ struct settle {
     bool insert_only;             /* LOAD refused rows that INSERT takes */
     bool whole;                   /* keys over a prefix are compared with the whole table */
     bool tried;                   /* --check-conflicts: the server itself was asked */
+    bool *picked; /* by row: is staged, the others are in nobody's way; NULL: all are staged */
     struct chunk_counts counts;
 };
+
+/* ---- settle_pick.c ---- */
+/* Whether the table's rows can be picked: stage_plan.integer_keys. */
+bool pick_can(const struct load_table *t, const struct stage_plan *plan);
+/* Chooses which rows are worth staging, before anything is open on the connection. */
+MUST_CHECK enum err_code settle_pick(struct settle *s, struct err *err);
+bool settle_picked(const struct settle *s, unsigned row);
+bool settle_picked_none(const struct settle *s);
+/* All rows are staged from now on; false: they were already. */
+bool settle_pick_all(struct settle *s);
 
 /* ---- settle_find.c ---- */
 /* Who is in whose way, read within the open transaction. */

@@ -126,12 +126,12 @@ enum err_code settle_stage(struct settle *s, struct err *err)
     enum err_code rc = ERR_OK;
     bool load;
 
-    while (!rc && result.refused) {
+    while (!rc && result.refused && !settle_picked_none(s)) {
         unsigned count = 0;
         size_t before = s->bad_count;
 
         for (unsigned i = 0; i < s->rows; i++)
-            if (s->fate[i] != FATE_BAD)
+            if (s->fate[i] != FATE_BAD && settle_picked(s, i))
                 rows[count++] = i;
         load = settle_may_load(s) && before == 0;
         rc = stage_ready(s->w, err);

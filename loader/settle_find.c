@@ -282,6 +282,8 @@ static enum err_code settle_read(struct settle *s, struct err *err)
 
 enum err_code settle_find(struct settle *s, struct err *err)
 {
+    const bool none = settle_picked_none(s); /* then the temporary table is not this batch's */
+
     existing_none(s);
     s->collision_count = 0;
     s->store.len = 0;
@@ -294,6 +296,8 @@ enum err_code settle_find(struct settle *s, struct err *err)
             s->twin[base + i] = i;
             s->holder[base + i] = (struct holder){HOLDER_NONE, 0};
         }
+        if (none)
+            continue;
         if (stage_doubles(s->w, &s->plan->keys[s->key], twins_row, s, err) ||
             find_hits(s, &s->plan->keys[s->key], err))
             return err->code;

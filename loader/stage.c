@@ -1,4 +1,4 @@
-#include "loader/stage.h"
+#include "loader/settle.h"
 #include "loader/stage_inner.h"
 
 #include "common/base/mem.h"
@@ -188,6 +188,7 @@ struct stage_plan *stage_plan_new(const struct load_run *run, const struct load_
         plan->prefix_key = plan->prefix_key || plan->keys[plan->key_count].prefix;
         plan->key_count++;
     }
+    plan->integer_keys = pick_can(t, plan);
     create_sql(run, t, plan);
     lists(run, t, plan);
     dest_sql(run, t, plan);

@@ -23,6 +23,7 @@ struct stage_plan { /* of one table; read-only while workers run */
     bool odd_key;       /* there is a unique key with an expression, a generated column or one
                            that the dump lacks: what collides in it is known from errors only */
     bool prefix_key;    /* one of `keys` is over the beginning of a column */
+    bool integer_keys;  /* all unique keys are over whole columns of integers: settle_pick.c */
     unsigned *existing; /* columns of the target's table that are read of an existing row */
     unsigned existing_count;
     char *create, *empty, *drop; /* statements */

@@ -302,6 +302,7 @@ static enum err_code worker_chunk(struct worker *w, size_t index, const struct c
     w->table = w->job->table;
     w->chunk = w->job->chunk;
     w->probe = 0;
+    w->crowded = false;
     rc = worker_claim(w, seen, &taken, err);
     if (!rc && taken) {
         claims_count_others(w->run, index, w->claim.rows_done, w->claim.raw_off, false);

@@ -7,6 +7,7 @@ import subprocess
 import compare
 import data
 import ferry
+import pymysql
 from case import quick, soak
 
 UTF8 = "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
@@ -418,6 +419,62 @@ def test_prefix_keys_as_the_server_has_them(t):
                 ferry.load(target, out, "--on-conflict", "ignore", "--batch-rows", "97").must(0, "ignored")
                 assert target.value("SELECT COUNT(DISTINCT row_no) FROM ferry_meta.conflict") == left
                 assert rows(target) == rows(target, "c.expected"), (kind, name, key)
+
+
+def test_integer_keys_are_asked_for(t):
+    """Keys of integers alone, of several parts, with NULL and signs, equal rows in one batch: what is left is what one INSERT IGNORE or
+    REPLACE a row leaves, and only rows that may be in the way are staged, unless another session comes in between."""
+    table = "CREATE TABLE c.%s (id bigint PRIMARY KEY, a int(6) ZEROFILL NULL, b smallint NULL, s varchar(20)%s) " + UTF8
+    keys = ", UNIQUE KEY ab (a, b), UNIQUE KEY b (b)"
+    incoming = [(i - 150, t.random.choice((None, i % 50, i)), t.random.choice((None, i, i, i, -i, i % 140)), "new %d" % i) for i in range(300)]
+    source, out = dumped(t, table % ("t", ""))
+    conn = source.connect()
+    with conn.cursor() as c:
+        c.executemany("INSERT INTO c.t VALUES (%s, %s, %s, %s)", incoming)
+    conn.close()
+    ferry.dump(source, t.path("more"), "-f", "c.*").must()
+    for kind in TARGETS:
+        target = t.server(kind)
+        for strategy, verb in (("ignore", "INSERT IGNORE"), ("replace", "REPLACE")):
+            there = "VALUES (-145,1,-7000,'was'),(5000,7,205,'was'),(5001,NULL,-290,'was'),(0,0,7000,'new 150')"
+            fresh(t, target, table % ("t", keys), "INSERT INTO c.t " + there, table % ("expected", keys), "INSERT INTO c.expected " + there)
+            conn = target.connect(autocommit=False)
+            with conn.cursor() as c:
+                for row in incoming:
+                    c.execute(verb + " INTO c.expected VALUES (%s, %s, %s, %s)", row)
+            conn.commit()
+            conn.close()
+            r = ferry.load(target, t.path("more"), "--on-conflict", strategy, "--batch-rows", "75", "-vv")
+            r.must(0, "load.conflicts-picked")
+            assert "load.conflicts-all-rows" not in r.err, (kind, strategy)
+            assert rows(target) == rows(target, "c.expected"), (kind, strategy)
+            if strategy == "ignore":
+                assert target.value("SELECT COUNT(DISTINCT row_no) FROM ferry_meta.conflict") == 304 - len(rows(target))
+        assert any(row_comes_after_the_look(t, target, table % ("t", ""), seconds) for seconds in (0.5, 2, 8, 20)), kind
+
+
+def row_comes_after_the_look(t, target, create, seconds):
+    """Between the look at the keys and the writing of a batch, if there is time: the row is met all the same. False: it was too late."""
+    fresh(t, target, create, "INSERT INTO c.t VALUES (-150,0,0,'was')")
+    process = ferry.start(["load", "--target", target.url, "--input", t.path("more"), "--on-conflict", "replace", "-vv"],
+                          program=ferry.fault_binary(), env={"FERRY_FAULT_PAUSE": "load.conflicts-picked:%s" % seconds})
+    lines = iter(process.stderr.readline, b"")
+    said = b""
+    for line in lines:
+        said += line
+        if b"load.conflicts-picked" in line:
+            break
+    try:
+        target.run("INSERT INTO c.t VALUES (-1,0,0,'theirs')")
+    except pymysql.IntegrityError:
+        process.communicate()
+        return False
+    said += b"".join(lines)
+    assert process.wait() == 0, said
+    assert target.run("SELECT key_values, JSON_EXTRACT(existing, '$.s') FROM ferry_meta.conflict ORDER BY row_no") == (
+        ('{"id":-150}', '"was"'), ('{"id":-1}', '"theirs"')), said
+    assert target.value("SELECT COUNT(*) FROM c.t WHERE s LIKE 'new%'") == 300
+    return b"load.conflicts-all-rows" in said
 
 
 def read_whole(kind, target):
