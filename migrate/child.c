@@ -95,7 +95,9 @@ enum err_code child_start(struct child *c, const char *const *argv, const char *
         child_become(&(struct child_files){fds[0], fds[1], fds[3]}, args, env, self);
 out:
     if (pid < 0) {
-        (void)err_set_errno(err, ERR_FAILED, errno, "starting ferry %s", argv[1]);
+        const enum err_code code = fds[1] < 0 ? err_code_of_errno(errno) : ERR_FAILED;
+
+        (void)err_set_errno(err, code, errno, "starting ferry %s, output '%s'", argv[1], out);
         close_all(fds, 4);
     } else {
         const int rest[] = {fds[0], fds[1], fds[3]};

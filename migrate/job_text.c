@@ -3,6 +3,8 @@
 
 #include "common/base/clock.h"
 
+#define OLD_US ((int64_t)30 * 1000000) /* a runner writes its state each 10 s at least */
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +159,11 @@ static const char *state_text(const struct job_record *r, bool running)
 void job_text(const struct job_record *r, bool running, struct strbuf *out)
 {
     strbuf_addf(out, "job %s (%s, %s): %s\n", r->name, r->mode, r->size, state_text(r, running));
+    if (running && r->status == JOB_RUNNING && clock_utc_us() - r->updated_us > OLD_US)
+        strbuf_addf(out,
+                    "what follows is of %" PRId64 " s ago: state.json has not been written since; "
+                    "is there room on its disk? The stages' logs go on.\n",
+                    (clock_utc_us() - r->updated_us) / 1000000);
     for (int i = 0; i < STAGE_COUNT; i++)
         stage_text(r, (enum stage_name)i, running, out);
     if (json_array_size(r->checks)) {

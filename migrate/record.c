@@ -248,9 +248,11 @@ enum err_code file_replace(const char *dir, const char *name, const char *text, 
 
     if (fd >= 0)
         good = close(fd) == 0 && good;
-    if (!good)
+    if (!good) {
+        (void)unlink(temp); /* part of it would take the room that the next attempt needs */
         rc = err_set_errno(err, err_code_of_errno(errnum), errnum, "writing '%s'", temp);
-    else if (rename(temp, path) != 0 || !folder_sync(dir))
+    }
+    if (good && (rename(temp, path) != 0 || !folder_sync(dir)))
         rc = err_set_errno(err, err_code_of_errno(errno), errno, "replacing '%s'", path);
     free(path);
     free(temp);

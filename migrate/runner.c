@@ -376,15 +376,6 @@ static void progress_say(struct runner *r)
     strbuf_release(&line);
 }
 
-static enum err_code record_keep(struct runner *r, bool now, struct err *err)
-{
-    if (!now && (!r->dirty || clock_mono_us() - r->written_us < WRITE_US))
-        return ERR_OK;
-    r->dirty = false;
-    r->written_us = clock_mono_us();
-    return job_record_write(r->run->home->dir, r->record, err);
-}
-
 static void parts_of_mode(struct runner *r)
 {
     const struct job_spec *s = r->run->spec;
@@ -430,12 +421,12 @@ static enum err_code loop(struct runner *r, struct err *err)
         for (int i = 0; !r->stopping && i < STAGE_COUNT; i++)
             if (stage_ready(r, (enum stage_name)i)) {
                 stage_start(r, (enum stage_name)i);
-                if (record_keep(r, true, err))
+                if (keep(r, true, err))
                     return err->code;
             }
         stops_look(r);
         helper_look(r);
-        rc = record_keep(r, false, err);
+        rc = keep(r, false, err);
         progress_say(r);
         if (!rc && at_end(r))
             break;
@@ -527,11 +518,33 @@ static void position_keep(struct runner *r)
                                     gtid && *gtid ? ", GTID " : "", gtid ? gtid : "");
 }
 
+/* The state that stays; where it cannot be written, state.json is of before, and says "running" of
+ * a job without a process: then this is said behind what has ended the run. */
+static enum err_code last_words(struct runner *r, enum err_code rc, struct err *err)
+{
+    struct err why = ERR_INIT;
+    struct strbuf all = {0};
+    enum err_code code = rc;
+
+    if (!keep_last(r, &why))
+        return rc;
+    if (rc) {
+        strbuf_addf(&all, "%s; and state.json does not say so: %s", err->msg, why.msg);
+    } else {
+        code = why.code;
+        strbuf_addf(&all, "job '%s': state.json is not of now: %s", r->record->name, why.msg);
+    }
+    err_clear(err);
+    (void)err_set(err, code, "%s", strbuf_str(&all));
+    strbuf_release(&all);
+    return code;
+}
+
 enum err_code job_run(const struct job_run *run, struct job_record *record, bool *left_out,
                       struct err *err)
 {
     struct runner r = {.run = run, .record = record, .helper = CHILD_INIT};
-    struct err write_err = ERR_INIT;
+    const enum job_status was = record->status;
     enum err_code rc;
 
     *left_out = false;
@@ -539,9 +552,13 @@ enum err_code job_run(const struct job_run *run, struct job_record *record, bool
     runner_sign(&r);
     record->status = JOB_RUNNING;
     r.said_us = clock_mono_us();
-    rc = record_keep(&r, true, err);
-    if (!rc)
-        rc = loop(&r, err);
+    rc = keep_first(&r, err);
+    if (rc) {
+        record->status = was;
+        return err_wrap(err, "job '%s' does not begin, as its state cannot be written",
+                        record->name);
+    }
+    rc = loop(&r, err);
     children_end(&r);
     if (!rc) {
         position_keep(&r);
@@ -550,8 +567,7 @@ enum err_code job_run(const struct job_run *run, struct job_record *record, bool
         record->status = JOB_NEEDS_YOU;
     }
     home_answered(run->home, REQUEST_PAUSE);
-    if (job_record_write(run->home->dir, record, &write_err) && !rc)
-        rc = err_set(err, write_err.code, "%s", write_err.msg);
+    rc = last_words(&r, rc, err);
     for (int i = 0; i < STAGE_COUNT; i++)
         strbuf_release(&r.stage[i].said);
     free(r.said);

@@ -34,8 +34,9 @@ struct runner {
     bool stopping, deleted, interrupted;
     bool dirty;                     /* the record differs from the file */
     uint64_t written_us, warned_us; /* monotonic */
-    uint64_t said_us;               /* monotonic */
-    char *said;                     /* the last line; NULL: none */
+    uint64_t unwritten_us; /* when it was last said that state.json cannot be written; 0: it can */
+    uint64_t said_us;      /* monotonic */
+    char *said;            /* the last line; NULL: none */
 };
 
 /* stage_conf.c */
@@ -52,6 +53,12 @@ bool stage_blocks(const struct runner *r); /* some stage needs the user */
 void target_job_find(struct runner *r);    /* mode = incremental: its number in the target */
 /* A file of the job's folder; NULL: none. Heap. */
 char *text_read(const struct runner *r, const char *file, uint64_t from, size_t max);
+
+/* keep.c: state.json. */
+MUST_CHECK enum err_code keep_first(struct runner *r, struct err *err);
+/* On a change, once a second; `now`: at once. Fails only where the folder is gone. */
+MUST_CHECK enum err_code keep(struct runner *r, bool now, struct err *err);
+MUST_CHECK enum err_code keep_last(struct runner *r, struct err *err);
 
 /* retry.c */
 /* A fault that may pass by itself. */
