@@ -5,6 +5,7 @@
 #include "cli/opt_common.h"
 #include "cli/replay.h"
 
+#include "common/base/mem.h"
 #include "common/mysql/position.h"
 
 #include <ctype.h>
@@ -322,6 +323,7 @@ enum err_code command_follow(struct command_context *ctx, struct err *err)
     struct opt_set *set = NULL;
     enum err_code rc = command_start(&line, ctx, &set, NULL, err);
 
+    mem_return_large_blocks();
     if (!rc && !general.help)
         rc = follow_with(&opts, &general, ctx, err);
     opt_set_free(set);

@@ -1,5 +1,6 @@
 #include "common/base/mem.h"
 
+#include <malloc.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -12,6 +13,13 @@ static _Noreturn void mem_die(size_t size)
 {
     (void)fprintf(stderr, "ferry: out of memory (%zu bytes asked for)\n", size);
     abort();
+}
+
+void mem_return_large_blocks(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    (void)mallopt(M_MMAP_THRESHOLD, 64 * 1024); /* NOLINT(concurrency-mt-unsafe): one thread yet */
+#endif
 }
 
 void *xmalloc(size_t size)

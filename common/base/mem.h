@@ -14,6 +14,12 @@ char *xstrndup(const char *str, size_t len);
 /* A heap string made by printf; free() it. */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* For what runs for weeks: blocks of 64 KiB and more go back to the system once they are freed. Of
+ * the whole process; call it before other threads run. glibc by itself raises that limit to the
+ * largest block it has seen freed (mallopt(3), M_MMAP_THRESHOLD), and the heap then grows by what
+ * lies between blocks. Does nothing with another libc. */
+void mem_return_large_blocks(void);
+
 /* Scratch memory that is given back all at once. One thread at a time. */
 struct arena;
 struct arena *arena_new(void);
