@@ -302,8 +302,12 @@ def test_rechecks(t):
     db = t.database(source, "settles", table, fill)
     t.gone_after(target, db)
     target.run("CREATE DATABASE settles", "USE settles", table, fill, "UPDATE t SET a=0 WHERE id IN (5,6)", "DELETE FROM t WHERE id=7")
-    process = ferry.start(["verify", "--source", source.url, "--target", target.url, "-f", "settles.*", "--recheck", "3", "--settle", "2s"])
-    time.sleep(1.5)
+    process = ferry.start(["verify", "--source", source.url, "--target", target.url, "-f", "settles.*", "--recheck", "1", "--settle", "8s", "-vv"])
+    said = ""
+    while "verify.chunk" not in said:  # it has looked once, and waits
+        line = process.stderr.readline().decode()
+        assert line, said
+        said += line
     target.run("USE settles", "UPDATE t SET a=5 WHERE id=5", "INSERT INTO t VALUES (7,7)")
     out, err = (x.decode() for x in process.communicate(timeout=60))
     assert process.returncode == 3, out + err

@@ -7,9 +7,11 @@ import signal
 import threading
 import time
 
+import captured
 import compare
 import data
 import ferry
+import pymysql
 from capture_test import Writer, busy_source
 from case import soak
 
@@ -151,9 +153,16 @@ def test_killed_at_random_mysql(t):
 
 
 def in_the_middle(t, source, target, db, spool):
-    """A copy that was killed when a part of the rows was in the target: more than the spool holds was yet to be read."""
-    ferry.run_fault("load.after-commit:4", *copy_args(source, target, db, spool))
-    assert target.value("SELECT SUM(rows_done) FROM ferry_meta.chunk") > 0
+    """A copy that was killed when a part of the table with a key was in the target: more than the spool holds was yet to be read."""
+    def begun():
+        keyed = [r["table"] for r in captured.records(spool, "table") if r["name"] == "keyed"]
+        try:
+            return bool(keyed) and target.value("SELECT COUNT(*) FROM ferry_meta.chunk WHERE rows_done > 0 AND tbl = %d" % keyed[0]) > 0
+        except pymysql.Error:
+            return False  # not made yet
+
+    r = ferry.run_killed_when(begun, *copy_args(source, target, db, spool, "--rate", "150KiB"))
+    assert r.status == -signal.SIGKILL, r
 
 
 def test_source_moved(t):
@@ -164,13 +173,29 @@ def test_source_moved(t):
     last = source.value("SELECT MAX(id) FROM copied.keyed")
     source.run("USE copied", "DELETE FROM keyed ORDER BY id LIMIT 3", "UPDATE keyed SET id = id + %d ORDER BY id DESC LIMIT 5" % last,
                "DELETE FROM keyless LIMIT 5", "INSERT INTO little SELECT * FROM little LIMIT 2", "INSERT INTO child VALUES (4,2)")
-    ferry.run_fault("dump.chunk.after-record:3", *copy_args(source, target, db, spool))
+    second = lambda: [r for r in captured.records(spool, "chunk") if r["epoch"] == 2]  # noqa: E731
+    assert ferry.run_killed_when(second, *copy_args(source, target, db, spool, "--rate", "150KiB")).status == -signal.SIGKILL
     source.run("USE copied", "DELETE FROM keyed ORDER BY id LIMIT 7", "INSERT INTO parent VALUES (3)")
     said = ferry.run(*copy_args(source, target, db, spool)).must(0, ["epoch 3", "the target is at "])
     compare.same_database(source, target, db)
     assert rows_left(spool) == []
     ferry.run(*copy_args(source, target, db, spool)).must(0, "nothing to do")
     assert "transactions followed: 0" not in said.out, said.out
+
+
+def test_source_moved_before_a_row_was_loaded(t):
+    """What the first snapshot gave may all be read again: the rows that count are of one moment, the last, and a follower begins there."""
+    source, db = make_source(t, "mariadb", ROWS // 2)
+    target, spool = t.own_server("mariadb"), t.path("spool")
+    args = copy_args(source, target, db, spool)
+    ferry.run_fault("dump.chunk.before-record:2", *args)
+    source.run("USE copied", "DELETE FROM keyed ORDER BY id LIMIT 3", "UPDATE keyed SET id = id + 10000000 ORDER BY id DESC LIMIT 5",
+               "DELETE FROM little LIMIT 5", "INSERT INTO child VALUES (4,2)")
+    ferry.run(*args).must()
+    compare.same_database(source, target, db)
+    source.run("USE copied", "DELETE FROM keyed ORDER BY id LIMIT 4", "INSERT INTO parent VALUES (3)")
+    ferry.run("follow", "--source", source.url, "--target", target.url, "--input", spool, "--until", "caught-up").must()
+    compare.same_database(source, target, db)
 
 
 def killed_under_writes(t, source_kind, target_kind, tries):
