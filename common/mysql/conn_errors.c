@@ -116,8 +116,10 @@ static const struct conn_error *conn_error_find(unsigned number)
 
 enum err_code conn_error_class(unsigned server_errno, const char *message)
 {
+    /* "tikv aborts txn": the commit's first phase has failed, nothing of it is written */
     static const char *const passing[] = {"context canceled", "context deadline exceeded",
-                                          "Information schema is"};
+                                          "Information schema is", "tikv aborts txn",
+                                          "pessimistic lock not found"};
     const struct conn_error *found = conn_error_find(server_errno);
 
     if (found)

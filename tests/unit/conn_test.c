@@ -467,6 +467,7 @@ static void classes_of_errors(void **state)
         {9007, "", ERR_SERVER_BUSY},
         {8141, "", ERR_SERVER_BUSY},
         {1105, "context canceled", ERR_SERVER_BUSY},
+        {1105, "tikv aborts txn: pessimistic lock not found", ERR_SERVER_BUSY},
         {1105, "index out of range", ERR_SQL},
         {2013, "", ERR_SERVER_LOST},
         {2026, "", ERR_SERVER_LOST},
